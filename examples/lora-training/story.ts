@@ -11,6 +11,7 @@ import { clock, viewerOf, type Viewer } from './viewer';
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '40' },
+    steps: { type: 'string', default: '300' },
     trainer: { type: 'string', multiple: true },
     busy: { type: 'boolean', default: false },
   },
@@ -18,8 +19,8 @@ const { values } = parseArgs({
 const TRAINING_SECONDS = 5_400;
 const SECONDS = Number(values.seconds);
 const SCALE = TRAINING_SECONDS / SECONDS;
-/** Each takes 18 s, as it is told. */
-const STEPS = 300;
+/** Each takes 18 s, as it is told, where there are 300. */
+const STEPS = Number(values.steps);
 const SECONDS_PER_STEP = SECONDS / STEPS;
 const USER = 'ada';
 /** The programs that train and report, by the language they are in. */

@@ -19,6 +19,7 @@ import { prometheusMetrics, type Metrics } from '../metrics';
 import { processMetrics } from '../metrics/counts/process-metrics';
 import { serveMetrics } from '../metrics/metrics-server';
 import { complaintOf, misspeltIn, settingsOf, type Settings } from './settings/settings';
+import { messageOf } from '../../streams/workflow/shown-text';
 
 async function main(): Promise<void> {
   const command = commandOf(process.argv.slice(2));
@@ -56,9 +57,7 @@ const refuse = (complaint: string): void => {
 /** Runs until a signal. Logs go to stderr as JSON, the address to stdout. */
 async function serve(settings: Settings): Promise<void> {
   sparingHeap();
-  const { servers, store: where, storeStrict, host, port, logLevel, metrics: metricsAt, auth, origins } = settings;
-  const { rates, bodyLimitBytes, inputLimitBytes, proxies, webhooks, basePath, outputLimitBytes } = settings;
-  const { downloadsPerUser, jobTimeoutMs, userLimits } = settings;
+  const { servers, store: where, storeStrict, logLevel, metrics: metricsAt, auth, webhooks } = settings;
   const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
   crashLoudly(logger);
   for (const { field, message } of misspeltIn(process.env)) logger.warn(`${field} ${message}`);
@@ -67,21 +66,12 @@ async function serve(settings: Settings): Promise<void> {
   await inspect(store, storeStrict, logger);
   const metrics = metricsOf(servers);
   const { telemetry } = metrics;
-  const pipeline = createPipeline({ servers, store, report, telemetry, timeoutMs: jobTimeoutMs, userLimits });
+  const pipeline = createPipeline({ ...settings.pipeline, servers, store, report, telemetry });
   pipeline.recovered$.subscribe((jobs) => logger.info({ jobs: jobs.length }, 'jobs taken up'));
   const gateway = await startGateway({
+    ...settings.gateway,
     pipeline,
-    host,
-    port,
     auth: auth ? tokenAuth(auth, (error) => report('keys of tokens', error)) : openAuth,
-    origins,
-    rates,
-    bodyLimitBytes,
-    inputLimitBytes,
-    proxies,
-    basePath,
-    outputLimitBytes,
-    downloads: { perUser: downloadsPerUser },
     // Instances that share JWT_SECRET sign with it; the others share a key in the store.
     urlKeys: auth && 'secret' in auth ? { secret: auth.secret } : { names: store },
     ...(webhooks && { webhooks: { ...webhooks, hooks: store.hooks } }),
@@ -109,7 +99,7 @@ async function serve(settings: Settings): Promise<void> {
 const reportTo =
   (logger: Logger): Report =>
   (where, error, serverUrl) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     // A bug of ours that made one job fail: logged with its stack.
     if (error instanceof JobBroke) logger.error({ where, err: error }, message);
     else logger.warn(logger.isLevelEnabled('debug') ? { where, serverUrl, err: error } : { where, serverUrl }, message);
@@ -128,6 +118,6 @@ const storeOf = (store: Settings['store'], report: Report) =>
     : embeddedStore({ directory: store.directory, report });
 
 main().catch((error: unknown) => {
-  process.stderr.write(`comfyui-jobstream cannot start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`comfyui-jobstream cannot start: ${messageOf(error)}\n`);
   leave(1);
 });

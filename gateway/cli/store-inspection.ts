@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { catchError, EMPTY, firstValueFrom, of, retry, throwError, timer, type Observable } from 'rxjs';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
+import { messageOf } from '../../streams/workflow/shown-text';
 
 /** How often a store that did not answer at the start is inspected again until it does, ms. */
 const AGAIN_MS = 2_000;
@@ -37,7 +38,7 @@ const inspectedOnceThere = (
   return store.preflight().pipe(
     retry({ delay: again }),
     catchError((error: unknown) => {
-      logger.error(error instanceof Error ? error.message : String(error));
+      logger.error(messageOf(error));
       return EMPTY;
     }),
   );

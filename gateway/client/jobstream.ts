@@ -16,6 +16,7 @@ import { mine } from './rooms/mine';
 import { outputUrls } from './output-urls';
 import { placeOf } from './place';
 import { rooms, type Preview } from './rooms/room';
+import { isRecord } from '../../streams/options';
 
 /**
  * Live jobs of one gateway, over one socket. It opens with the first subscription, and closes 2 s after the last ended.
@@ -56,9 +57,11 @@ const LINGER_MS = 2_000;
 
 /**
  * Connects to a gateway with the first subscription. Throws a `JobstreamError`: `bad-url` for a bad URL, `bad-option` for
- * an option that it does not know.
+ * an option that it does not know, or where the options are no object.
  */
-export function jobstream({ url, token, ...unknown }: LinkOptions): Jobstream {
+export function jobstream(options: LinkOptions): Jobstream {
+  if (!isRecord(options)) throw new JobstreamError('bad-option', 'jobstream takes an object with a url, and a token.');
+  const { url, token, ...unknown } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new JobstreamError('bad-option', `${name} is no option: there are url and token.`);
   const place = placeOf(url);

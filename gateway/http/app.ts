@@ -36,6 +36,7 @@ import type { GatewayTelemetry } from '../metrics/gateway-event';
 import type { Metrics } from '../metrics';
 import { metricsRoute } from '../metrics/metrics-route';
 import type { Webhooks } from '../webhooks/webhooks';
+import { messageOf } from '../../streams/workflow/shown-text';
 
 export interface HttpOptions {
   readonly pipeline: Pipeline;
@@ -108,8 +109,6 @@ const logging =
     response.once('finish', () => logger.debug({ method, path, status: response.statusCode }, 'answered'));
     next();
   };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const answeringErrors =
   (logger: Log): ErrorRequestHandler =>

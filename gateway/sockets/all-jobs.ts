@@ -25,7 +25,7 @@ import type { Pipeline } from '../../pipeline/api';
 import { UnreadableState } from '../../sinks/job-store';
 import { isNewer, isSettled, type JobStanding, type JobState } from '../../streams/job/job-state';
 import { maySee, type Viewer } from '../admission/auth/auth';
-import { watchers } from '../../streams/operators/keyed-watchers';
+import { watchers } from '../../streams/maps/keyed-watchers';
 
 /** Most live jobs in an answer, and most ended jobs that one look lists. */
 const PAGE = 200;

@@ -32,7 +32,7 @@ import type { Viewer } from '../admission/auth/auth';
 import { reconnecting } from '../../streams/operators/reconnecting';
 import { orNothing, type Report, reportingOutages } from '../../streams/operators/reporting';
 import type { JobViews } from '../wire/job-views';
-import { carriedOf, type Carried } from './carried';
+import { claimedHook, type ClaimedHook } from './claimed-hook';
 import { fairQueue } from './fair-queue';
 import { rememberedHooks, type RememberedHooks } from './remembered-hooks';
 import type { Webhook } from './webhook.codec';
@@ -80,7 +80,7 @@ const UNKNOWN_MS = 3 * 3_600_000;
 
 class HookDelivery implements Delivery {
   readonly #options: DeliveryOptions & { readonly hooks: RememberedHooks };
-  readonly #queue = fairQueue<Carried>();
+  readonly #queue = fairQueue<ClaimedHook>();
   readonly #stop$ = new ReplaySubject<void>(1);
   readonly #told: <T>() => MonoTypeOperatorFunction<T>;
 
@@ -162,7 +162,7 @@ class HookDelivery implements Delivery {
   #taken(claimed: readonly Hook[]): Observable<boolean> {
     const now = this.#options.clock.now();
     const given$ = claimed.map((hook) => {
-      const errand = carriedOf(hook);
+      const errand = claimedHook(hook);
       if (errand === undefined) return this.#quietly(this.#givenUp(hook.promptId, 'what is kept of it is no webhook'));
       return this.#queue.offer(errand, now) ? EMPTY : this.#postponed(errand);
     });
@@ -170,11 +170,11 @@ class HookDelivery implements Delivery {
     return concat(merge(...given$), of(given$.some((work$) => work$ !== EMPTY)));
   }
 
-  #carriedOut(errand: Carried): Observable<never> {
+  #carriedOut(errand: ClaimedHook): Observable<never> {
     return this.#quietly(this.#carry(errand)).pipe(finalize(() => this.#queue.over(errand)));
   }
 
-  #carry({ promptId, webhook }: Carried): Observable<never> {
+  #carry({ promptId, webhook }: ClaimedHook): Observable<never> {
     return defer(() => this.#ready(promptId, webhook)).pipe(
       concatMap((now) => {
         if (now === 'waits') return this.#later(promptId, webhook, LOOK_MS);
@@ -208,7 +208,7 @@ class HookDelivery implements Delivery {
     return hooks.rest({ promptId, text: JSON.stringify({ ...webhook, attempts: webhook.attempts + 1 }) }, waitMs);
   }
 
-  #postponed({ promptId, webhook }: Carried): Observable<never> {
+  #postponed({ promptId, webhook }: ClaimedHook): Observable<never> {
     return this.#quietly(this.#later(promptId, webhook, AGAIN_MS * (1 + this.#options.random())));
   }
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { catchError, of, type Observable } from 'rxjs';
 import { Agent, request } from 'undici';
-import { interimAnswers } from '../../streams/interim-answers';
+import { interimAnswers } from '../../streams/operators/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { guardedLookup, objectionToUrl, type WebhookPolicy } from './address-policy';
 

@@ -8,6 +8,7 @@ import type { JobViews } from '../wire/job-views';
 import { delivery, type Delivery } from './delivery';
 import { objectionToUrl, type WebhookPolicy } from './address-policy';
 import { GaveUp, webhookSender, type WebhookSender } from './sender';
+import { messageOf } from '../../streams/workflow/shown-text';
 
 /** Where webhooks are stored, how they are signed, and where they may go. */
 export interface WebhookOptions {
@@ -51,7 +52,7 @@ export function webhooksFor(
     random: Math.random,
     report: (where, error) => {
       if (error instanceof GaveUp) tell({ tag: 'webhookEnded', outcome: 'exhausted' });
-      logger.warn({ where }, error instanceof Error ? error.message : String(error));
+      logger.warn({ where }, messageOf(error));
     },
   });
   return {

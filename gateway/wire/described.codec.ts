@@ -68,6 +68,10 @@ export type Given<A> = { [K in keyof A as undefined extends A[K] ? never : K]: A
   [K in keyof A as undefined extends A[K] ? K : never]?: Exclude<A[K], undefined>;
 };
 
+/** The fields that are not `undefined`. */
+export const present = <A extends object>(fields: A): Given<A> =>
+  Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined)) as Given<A>;
+
 /** Decodes fields, and names each bad one. Those that were not given are absent: io-ts makes them `undefined`. */
 export const decoded = <A extends object>(
   codec: t.Type<A, unknown>,
@@ -77,7 +81,7 @@ export const decoded = <A extends object>(
     codec.decode(value),
     E.bimap(
       (errors) => errors.map(({ context, message }) => ({ field: pathOf(context), message: message ?? WRONG })),
-      (fields) => Object.fromEntries(Object.entries(fields).filter(([, field]) => field !== undefined)) as Given<A>,
+      (fields) => present(fields),
     ),
   );
 

@@ -34,7 +34,7 @@ import { StoreUnavailable, UnreadableState, type JobStore } from '../../sinks/jo
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
 import { isFile, isSettled, type JobState } from '../../streams/job/job-state';
-import type { Watchers } from '../../streams/operators/keyed-watchers';
+import type { Watchers } from '../../streams/maps/keyed-watchers';
 import { skippingErrors } from '../../streams/operators/reporting';
 
 export interface CallParts {

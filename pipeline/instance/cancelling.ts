@@ -28,7 +28,7 @@ import type { JobStore } from '../../sinks/job-store';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { bounds } from '../../streams/bounds';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
-import type { Watchers } from '../../streams/operators/keyed-watchers';
+import type { Watchers } from '../../streams/maps/keyed-watchers';
 import { skippingErrors } from '../../streams/operators/reporting';
 
 /** Once a session's holder received the cancel, or no successor came in time, it is asked for at doubled waits of 100 ms to 4 s. */

@@ -37,7 +37,7 @@ import { jobBoard, type BoardView, type Preview } from '../../streams/board/boar
 import type { JobState } from '../../streams/job/job-state';
 import type { Timing } from '../../streams/job/timing';
 import { jittered } from '../../streams/operators/backoff';
-import { watchers } from '../../streams/operators/keyed-watchers';
+import { watchers } from '../../streams/maps/keyed-watchers';
 import { skippingErrors } from '../../streams/operators/reporting';
 
 export type { PipelineOptions };

@@ -40,7 +40,7 @@ import type { Board, BoardEvent, Change, Preview } from '../../streams/board/boa
 import { jobChanges } from '../../streams/changes/job-changes';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import { jittered, type Backoff } from '../../streams/operators/backoff';
-import type { Watchers } from '../../streams/operators/keyed-watchers';
+import type { Watchers } from '../../streams/maps/keyed-watchers';
 import { skippingErrors } from '../../streams/operators/reporting';
 
 /** How long `submit` and `cancel` let their caller wait for ComfyUI, ms. */

@@ -16,12 +16,12 @@ import { UnknownJob, type ListQuery } from '../api';
 import { isOnPage, pageOf, positionOf, type JobPage, type JobQuery } from '../../sinks/listing/job-page';
 import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
-import type { Board } from '../../streams/board/board';
+import type { BoardView } from '../../streams/board/board';
 import { isSettled, type JobState } from '../../streams/job/job-state';
 import type { StoreSight } from './store-sight';
 import { neverBackward } from '../../streams/operators/never-backward';
 import type { Attempted } from '../../streams/operators/reporting';
-import type { Watchers } from '../../streams/operators/keyed-watchers';
+import type { Watchers } from '../../streams/maps/keyed-watchers';
 
 const PAGE = 50;
 const MAX_PAGE = 500;
@@ -29,7 +29,7 @@ const MAX_PAGE = 500;
 const STORED_MS = 500;
 
 export interface ReadParts {
-  readonly board: Board;
+  readonly board: Pick<BoardView, 'job' | 'jobs'>;
   readonly local: Watchers<JobState>;
   readonly writer: WriteBehind;
   readonly store: JobStore;

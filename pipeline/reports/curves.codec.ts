@@ -4,11 +4,12 @@ import { parse } from 'fp-ts/Json';
 import * as t from 'io-ts';
 import { noCurves, type Curves } from '../../streams/reports/curves';
 
-const point = t.intersection([
+/** The metrics of a job at one time. */
+export const curvePoint = t.intersection([
   t.type({ at: t.number, metrics: t.record(t.string, t.number) }),
   t.partial({ value: t.number }),
 ]);
-const curves = t.type({ points: t.readonlyArray(point), everyMs: t.number }) as unknown as t.Type<Curves>;
+const curves = t.type({ points: t.readonlyArray(curvePoint), everyMs: t.number }) as unknown as t.Type<Curves>;
 
 /** Decodes stored curves; curves without points if the bytes are anything else. */
 export const decodeCurves = (bytes: Uint8Array): Curves =>

@@ -23,7 +23,7 @@ import {
 } from 'rxjs';
 import type { Report } from '../../streams/operators/reporting';
 import type { LeaseOutcome, Leases, SessionKey } from '../../sinks/leases';
-import { Deserted } from './deserted';
+import { Deserted } from './deserted-sessions';
 import { AGAIN_MS, afterAnswer, afterFailure, unswept, type Sweeping } from './sweeps';
 
 /** A session that this instance holds. */

@@ -59,6 +59,7 @@ export function withinLimits(parts: LimitParts): (job: Beginning) => Promise<() 
   /** The store is asked one question at a time for a user: of a thousand jobs at once not each asks for a thousand. */
   function asked(userId: string, user: Submitting): Promise<Answer> {
     user.next ??= user.asked.then(async () => {
+      // It begins: whoever comes from here on shares the one after it.
       user.asked = user.next ?? user.asked;
       user.next = undefined;
       const besides = [...user.jobs];

@@ -14,7 +14,7 @@ import {
   type SchedulerLike,
 } from 'rxjs';
 import type { JobState } from '../../streams/job/job-state';
-import { watchers } from '../../streams/operators/keyed-watchers';
+import { watchers } from '../../streams/maps/keyed-watchers';
 import type { Report } from '../../streams/operators/reporting';
 import { checkOptions } from '../../streams/options';
 import { harmless } from '../harmless';
@@ -29,8 +29,8 @@ import { embeddedListing } from './listing/embedded-listing';
 import { singleProcessLeases } from './single-process-leases';
 import { embeddedFiles } from './stored/embedded-files';
 import { EmbeddedStates } from './stored/embedded-states';
-import { embeddedLearned } from './stored/learned-entries';
-import { embeddedReservations } from './stored/reservations';
+import { embeddedLearned } from './stored/embedded-learned';
+import { embeddedReservations } from './stored/embedded-reservations';
 
 /** How often expired entries are removed, ms; until then they are hidden. */
 export const SWEEP_MS = 60_000;

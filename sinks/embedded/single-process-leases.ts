@@ -1,7 +1,7 @@
 import { concat, defer, distinct, EMPTY, filter, map, mergeMap, Observable, of, Subject, tap, toArray } from 'rxjs';
 import { isSettled, sessionOf, type JobState } from '../../streams/job/job-state';
 import type { LeaseOutcome, Leases, SessionRequest, SessionKey } from '../leases';
-import { watchers } from '../../streams/operators/keyed-watchers';
+import { watchers } from '../../streams/maps/keyed-watchers';
 
 /** As with Redis. */
 const TTL_MS = 10_000;

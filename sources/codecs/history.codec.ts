@@ -5,6 +5,7 @@ import { graphOf, type Graph } from '../../streams/job/workflow';
 import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
 import { idText, isId, nullable } from './frame.codec';
 import { allOutputsOf } from './outputs.codec';
+import { isRecord } from '../../streams/options';
 
 /** A job that has ended, as its server tells of it. */
 export interface Ended {
@@ -25,7 +26,7 @@ type HistoryEntry = t.TypeOf<typeof entryCodec>;
 
 /** An entry has outputs, by which old servers without a `status` tell an end, or a status that tells a failure. */
 const isHistoryEntry = (entry: unknown): entry is HistoryEntry =>
-  t.UnknownRecord.is(entry) &&
+  isRecord(entry) &&
   entryCodec.is(entry) &&
   (entry.outputs != null || failureOf(entry.status, messagesOf(entry.status)) !== undefined);
 
@@ -34,7 +35,7 @@ const isHistoryEntry = (entry: unknown): entry is HistoryEntry =>
  * written yet; `undefined` if the answer is no history, or the entry is another job's.
  */
 export function historyOf(json: unknown, promptId: string): Ended | { readonly tag: 'absent' } | undefined {
-  if (!t.UnknownRecord.is(json)) return undefined;
+  if (!isRecord(json)) return undefined;
   if (!Object.hasOwn(json, promptId)) return { tag: 'absent' };
   const entry = json[promptId];
   const told = isHistoryEntry(entry) ? promptIn(entry)[1] : undefined;
@@ -104,7 +105,7 @@ export function startedIn(messages: readonly unknown[], field?: unknown): Pick<E
   for (const message of messages) {
     if (!Array.isArray(message) || message[0] !== 'execution_start') continue;
     const said: unknown = message[1];
-    return t.UnknownRecord.is(said) && isTime(said['timestamp']) ? { startedAt: said['timestamp'] } : {};
+    return isRecord(said) && isTime(said['timestamp']) ? { startedAt: said['timestamp'] } : {};
   }
   return {};
 }
@@ -125,7 +126,7 @@ export interface Ends {
  * is no history.
  */
 export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
-  if (!t.UnknownRecord.is(json)) return undefined;
+  if (!isRecord(json)) return undefined;
   const entries = Object.entries(json);
   if (!entries.every(([, entry]) => isHistoryEntry(entry))) return undefined;
   const ids = new Map(entries.map(([id]) => [id, id]));
@@ -147,7 +148,7 @@ export interface Marked {
 
 /** Reads the marks in `GET /history?max_items=…`; entries that cannot be read have none. */
 export function markedIn(json: unknown, mark: string, asked: number): Marked | undefined {
-  if (!t.UnknownRecord.is(json)) return undefined;
+  if (!isRecord(json)) return undefined;
   const entries = Object.entries(json);
   const ids = new Map<string, string>();
   let oldestAt = Number.POSITIVE_INFINITY;
@@ -162,7 +163,7 @@ export function markedIn(json: unknown, mark: string, asked: number): Marked | u
 
 function extraDataOf(entry: unknown): Readonly<Record<string, unknown>> | undefined {
   const extraData = isHistoryEntry(entry) ? promptIn(entry)[3] : undefined;
-  return t.UnknownRecord.is(extraData) ? extraData : undefined;
+  return isRecord(extraData) ? extraData : undefined;
 }
 
 /** `[number, prompt_id, prompt, extra_data, …]`, as it stood in the queue. */

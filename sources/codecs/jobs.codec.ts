@@ -6,6 +6,7 @@ import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
 import { checked, idCodec, idText, isId, nullable } from './frame.codec';
 import { endOf, failureIn, knownGraph, messagesOf, someOf, startedIn, type Ended, type Ends } from './history.codec';
 import { allOutputsOf } from './outputs.codec';
+import { isRecord } from '../../streams/options';
 
 /** A job in a server's queue. */
 export interface Queued {
@@ -62,10 +63,10 @@ const queuedEntry = ([number, promptId, prompt, extra, targets]: Entry, running:
     return nodesIn(prompt);
   },
   ...(strings.is(targets) && { targets }),
-  extraData: t.UnknownRecord.is(extra) ? extra : {},
+  extraData: isRecord(extra) ? extra : {},
 });
 
-const nodesIn = (prompt: unknown): number => (t.UnknownRecord.is(prompt) ? Object.keys(prompt).length : 0);
+const nodesIn = (prompt: unknown): number => (isRecord(prompt) ? Object.keys(prompt).length : 0);
 
 // ComfyUI leaves absent fields out, which `t.type` does not accept.
 const jobCodec = t.intersection([
@@ -104,7 +105,7 @@ const queuedJob = ({ id, status, priority, workflow }: t.TypeOf<typeof jobCodec>
   get nodes() {
     return nodesIn(workflow?.prompt);
   },
-  extraData: t.UnknownRecord.is(workflow?.extra_data) ? workflow.extra_data : {},
+  extraData: isRecord(workflow?.extra_data) ? workflow.extra_data : {},
 });
 
 /** Whether this answers `GET /prompt`: `{"exec_info": {"queue_remaining": 1}}`. */

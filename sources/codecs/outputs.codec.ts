@@ -1,6 +1,7 @@
 import * as t from 'io-ts';
 import { bounds } from '../../streams/bounds';
 import type { FileOutput, JobOutput } from '../../streams/job/job-state';
+import { isRecord } from '../../streams/options';
 
 const file = t.intersection([t.type({ filename: t.string }), t.partial({ subfolder: t.string, type: t.string })]);
 
@@ -16,7 +17,7 @@ const annotated = /^(.*?)(?: \[(output|temp|input)\])?$/;
  */
 export function outputsOf(nodeId: string, output: unknown): readonly JobOutput[] {
   const found: JobOutput[] = [];
-  for (const [kind, items] of Object.entries(t.UnknownRecord.is(output) ? output : {})) {
+  for (const [kind, items] of Object.entries(isRecord(output) ? output : {})) {
     // Most nodes give a list; a custom one's single text or file counts as one.
     for (const item of Array.isArray(items) ? (items as readonly unknown[]) : [items]) {
       if (found.length >= bounds.outputs) return found;

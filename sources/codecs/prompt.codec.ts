@@ -4,6 +4,7 @@ import type { Failure, NodeError } from '../../streams/job/job-state';
 import { readable } from './failure';
 import { isRunId } from '../../streams/job/ids';
 import { checked, idText, isId, nullable, type Id } from './frame.codec';
+import { isRecord } from '../../streams/options';
 
 /** A `prompt_id` that cannot be ComfyUI's makes the whole answer unreadable. */
 const runId = checked('runId', (value): value is Id => isId(value) && isRunId(idText(value)));
@@ -27,7 +28,7 @@ const refusal = t.intersection([
 
 /** ComfyUI's complaints by node: what is wrong with which input, and with which value of the caller's own. */
 export function nodeErrorsOf(errors: unknown): readonly NodeError[] {
-  if (!t.UnknownRecord.is(errors)) return [];
+  if (!isRecord(errors)) return [];
   const told: NodeError[] = [];
   let characters: number = bounds.nodeErrorsLength;
   for (const nodeId of Object.keys(errors)) {
@@ -147,7 +148,7 @@ function nodeNamed({ message, details, extra_info }: { message: string; details?
   nodeId?: string;
   nodeType?: string;
 } {
-  const info = t.UnknownRecord.is(extra_info) ? extra_info : {};
+  const info = isRecord(extra_info) ? extra_info : {};
   const nodeId = info['node_id'] ?? (typeof details === 'string' ? /^Node ID '#(.+)'$/.exec(details)?.[1] : undefined);
   const nodeType =
     info['class_type'] ?? /\bnode (.+?) does not exist/.exec(message.slice(0, bounds.messageLength))?.[1];

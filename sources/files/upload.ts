@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
-import { interimAnswers } from '../../streams/interim-answers';
+import { interimAnswers } from '../../streams/operators/interim-answers';
 import { storedCodec } from '../codecs/upload.codec';
 import { NoAnswer } from '../rest/rest';
 import type { ServerAddress } from '../server-address';

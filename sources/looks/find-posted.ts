@@ -17,7 +17,7 @@ import { askedTogether } from '../../streams/operators/asked-together';
 import type { Queued } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
-import { inQueueAs } from './places';
+import { inQueueAs } from './queue-places';
 
 /**
  * A server is searched once in this time at most, ms: an instance that was killed, or a link that broke, leaves many

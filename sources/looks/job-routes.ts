@@ -13,7 +13,7 @@ import {
   type Queued,
 } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable, type Answer, type Rest } from '../rest/rest';
-import { MARK } from './places';
+import { MARK } from './queue-places';
 
 /**
  * What a server says of its jobs. Errors with `NoAnswer` if there is no answer, `Unreadable` if it cannot be read (R4).

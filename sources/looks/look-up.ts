@@ -19,7 +19,7 @@ import type { Whereabouts, Queued } from '../codecs/jobs.codec';
 import { NoAnswer, Unreadable } from '../rest/rest';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { QUEUE_PAUSE_MS, workflowsOf, type IsOurs } from './other-workflows';
-import { placesOf } from './places';
+import { placesOf } from './queue-places';
 
 type Told = (promptId: string, fact: LookFact) => BoardEvent;
 

@@ -3,7 +3,7 @@ import type { QueueEntry } from '../../streams/job/job-event';
 import type { Queued } from '../codecs/jobs.codec';
 import { NoAnswer } from '../rest/rest';
 import type { JobRoutes } from './job-routes';
-import { MARK } from './places';
+import { MARK } from './queue-places';
 
 /** For how long the queue is not asked for as a whole after it could not be read, ms. */
 export const QUEUE_PAUSE_MS = 60_000;

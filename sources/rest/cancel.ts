@@ -1,7 +1,7 @@
 import { EMPTY, catchError, concat, concatMap, defer, ignoreElements, of, type Observable } from 'rxjs';
 import { interruptsById, isRefusal, queueOf } from '../codecs/jobs.codec';
 import { lacksRoute, type JobRoutes } from '../looks/job-routes';
-import { inQueueAs } from '../looks/places';
+import { inQueueAs } from '../looks/queue-places';
 import { NoAnswer, Unreadable, type Rest } from './rest';
 
 /**

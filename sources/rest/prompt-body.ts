@@ -1,5 +1,5 @@
 import type { Prompt } from '../../streams/job/workflow';
-import { MARK } from '../looks/places';
+import { MARK } from '../looks/queue-places';
 
 /** A workflow, the job it is for, and the session whose socket is to hear of it. */
 export interface Posted {

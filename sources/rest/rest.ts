@@ -9,11 +9,11 @@ import {
 import { asyncScheduler, catchError, lastValueFrom, tap, throwError, type Observable, type SchedulerLike } from 'rxjs';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { bounds } from '../../streams/bounds';
-import { interimAnswers } from '../../streams/interim-answers';
+import { interimAnswers } from '../../streams/operators/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { bodyText } from './body-text';
-import { leftAlone } from './left-alone';
+import { retryAfter } from './retry-after';
 import { lengthOf, sent, type Body } from './request-body';
 import type { ServerAddress } from '../server-address';
 
@@ -59,7 +59,6 @@ export class Refusal extends NoAnswer {
 }
 
 export interface Rest {
-  readonly url: string;
   /** Emits one answer and completes; errors with `NoAnswer`. Unsubscribing aborts the request. */
   readonly get: (path: string) => Observable<Answer>;
   /** `assertWanted` is called as the request, and each piece of it, is to be sent; errors with what it throws. */
@@ -99,10 +98,13 @@ export function rest(
   const breaker = breakerAfter(limits.breakAfter);
 
   let answeredAt = 0;
-  const alone = leftAlone(clock, () => new NotAsked('not asked, the server wants to be left alone for a while', false));
-  const ask = asker(agent, { url, headers }, limits.maxBytes, alone.heed);
+  const pause = retryAfter(
+    clock,
+    () => new NotAsked('not asked, the server wants to be left alone for a while', false),
+  );
+  const ask = asker(agent, { url, headers }, limits.maxBytes, pause.heed);
   const asking = (path: string, body: Body | undefined, timeoutMs: number): Observable<Answer> =>
-    withDeadline(timeoutMs, (signal) => alone.after(() => breaker.execute(() => ask(path, body, signal)))).pipe(
+    withDeadline(timeoutMs, (signal) => pause.after(() => breaker.execute(() => ask(path, body, signal)))).pipe(
       tap({
         next: ({ status }) => {
           if (status < 400) answeredAt = clock.now();
@@ -115,7 +117,6 @@ export function rest(
     );
 
   return {
-    url,
     get: (path) => asking(path, undefined, limits.timeoutMs),
     post: (path, text, timeoutMs = limits.timeoutMs, assertWanted) => asking(path, { text, assertWanted }, timeoutMs),
     open: opener(outputs, { url, headers }, limits.timeoutMs),

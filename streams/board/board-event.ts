@@ -5,6 +5,7 @@ import type { Failure, JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
 import type { JobReads } from './job-index';
 import type { SessionWatch } from './session-watch';
+import { messageOf } from '../workflow/shown-text';
 
 /** Everything that can happen to the jobs and sessions of an instance. */
 export type BoardEvent =
@@ -65,7 +66,7 @@ export class JobBroke extends Error {
     readonly promptId: string,
     cause: unknown,
   ) {
-    super(`job ${promptId} could not be followed: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    super(`job ${promptId} could not be followed: ${messageOf(cause)}`, {
       cause,
     });
   }

@@ -4,7 +4,7 @@ import { jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { byName, type Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
-import { watchers } from '../operators/keyed-watchers';
+import { watchers } from '../maps/keyed-watchers';
 import type { Report } from '../operators/reporting';
 import type { Board, BoardEvent, BoardView, Change } from './board-event';
 import { earlyEvents } from './early-events';

@@ -1,3 +1,5 @@
+import { setsByKey } from '../maps/sets-by-key';
+
 /** Times are kept by the second: to move one within its second costs nothing. */
 const SLOT_MS = 1_000;
 
@@ -11,15 +13,13 @@ export interface DueTimes {
 }
 
 export function dueTimes(): DueTimes {
-  const slots = new Map<number, Set<string>>();
+  const slots = setsByKey<number, string>();
   const slotOf = new Map<string, number>();
   const remove = (key: string): void => {
     const slot = slotOf.get(key);
     if (slot === undefined) return;
     slotOf.delete(key);
-    const keys = slots.get(slot);
-    keys?.delete(key);
-    if (keys?.size === 0) slots.delete(slot);
+    slots.delete(slot, key);
   };
   return {
     set: (key, at) => {
@@ -28,13 +28,13 @@ export function dueTimes(): DueTimes {
       remove(key);
       if (!Number.isFinite(slot)) return;
       slotOf.set(key, slot);
-      slots.set(slot, (slots.get(slot) ?? new Set()).add(key));
+      slots.add(slot, key);
     },
     delete: remove,
     until: (time, beyond = Number.POSITIVE_INFINITY) => {
       const [last, first] = [time, beyond].map((at) => Math.floor(at / SLOT_MS)) as [number, number];
       // Few slots: the jobs of one server are due within some 30 s of each other.
-      return [...slots].flatMap(([slot, keys]) => (slot <= last || slot >= first ? [...keys] : []));
+      return [...slots.all].flatMap(([slot, keys]) => (slot <= last || slot >= first ? [...keys] : []));
     },
   };
 }

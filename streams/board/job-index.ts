@@ -3,6 +3,7 @@ import { sessionOf, type JobState } from '../job/job-state';
 import { timeUpAt } from '../reports/time-up';
 import { dueTimes, type DueTimes } from './due-times';
 import { getOrInsert } from '../maps/remember';
+import { setsByKey } from '../maps/sets-by-key';
 
 /** What any part of an instance may ask about its live jobs. */
 export interface JobReads {
@@ -49,8 +50,6 @@ interface Groups {
   of(key: string): ReadonlySet<string>;
 }
 
-const nobody: ReadonlySet<string> = new Set();
-
 /** Whether a change leaves the job in the same groups, as most frames do. */
 const isFiledAlike = (before: Job, after: Job): boolean =>
   before.stage.tag === after.stage.tag && isStateFiledAlike(before.state, after.state);
@@ -73,22 +72,16 @@ function lastHeard([first, ...others]: readonly Job[]): Job | undefined {
 }
 
 function groups(keyOf: (job: Job) => string | undefined): Groups {
-  const byKey = new Map<string, Set<string>>();
-  const leave = (key: string, promptId: string): void => {
-    const ids = byKey.get(key);
-    ids?.delete(promptId);
-    if (ids?.size === 0) byKey.delete(key);
-  };
+  const byKey = setsByKey<string, string>();
   return {
     move: (before, after) => {
       const from = before === undefined ? undefined : keyOf(before);
       const to = after === undefined ? undefined : keyOf(after);
       if (from === to) return;
-      if (before !== undefined && from !== undefined) leave(from, before.state.promptId);
-      if (after !== undefined && to !== undefined)
-        byKey.set(to, (byKey.get(to) ?? new Set()).add(after.state.promptId));
+      if (before !== undefined && from !== undefined) byKey.delete(from, before.state.promptId);
+      if (after !== undefined && to !== undefined) byKey.add(to, after.state.promptId);
     },
-    of: (key) => byKey.get(key) ?? nobody,
+    of: byKey.of,
   };
 }
 

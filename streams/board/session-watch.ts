@@ -5,7 +5,6 @@ import type { Timing } from '../job/timing';
 
 /** Whether one session's socket is open, and whether it still gets frames. */
 export interface SessionWatch {
-  readonly clientId: string;
   readonly open: boolean;
   readonly linkedAt: number;
   readonly unlinkedAt: number;
@@ -20,8 +19,8 @@ export interface SessionWatch {
   readonly quietMs: number;
 }
 
-export const sessionWatch = (clientId: string): SessionWatch => ({
-  clientId,
+/** A session of which nothing was heard yet. */
+export const newSession: SessionWatch = {
   open: false,
   linkedAt: 0,
   unlinkedAt: 0,
@@ -30,7 +29,7 @@ export const sessionWatch = (clientId: string): SessionWatch => ({
   expectBy: Number.POSITIVE_INFINITY,
   trapPossible: false,
   quietMs: 0,
-});
+};
 
 /** The watches of all sessions of this instance. */
 export class SessionWatches {
@@ -80,7 +79,7 @@ export class SessionWatches {
   }
 
   #of(clientId: string): SessionWatch {
-    return this.get(clientId) ?? sessionWatch(clientId);
+    return this.get(clientId) ?? newSession;
   }
 }
 

@@ -1,3 +1,5 @@
+import { isRecord } from '../options';
+
 /**
  * Whether a text has at most `limit` characters. Counts code points, as JSON Schema does; `length` counts some twice.
  */
@@ -11,3 +13,7 @@ export const isPlain = (limit: number, value: unknown): value is string =>
 const SHOWN = 100;
 /** A name that a caller chose, cut to 100 characters for an error message. */
 export const cut = (name: string): string => (name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name);
+
+/** What an error says; of anything else that was thrown, its text. */
+export const messageOf = (error: unknown): string =>
+  isRecord(error) && typeof error['message'] === 'string' ? error['message'] : String(error);

@@ -9,6 +9,7 @@ import {
 import { lastValueFrom } from 'rxjs';
 import { bounds } from '../../../streams/bounds';
 import { withDeadline } from '../../../streams/operators/with-deadline';
+import { messageOf } from '../../../streams/workflow/shown-text';
 
 /**
  * A token cannot be checked right now: its issuer's keys cannot be fetched, or an application's `auth` gives no answer.
@@ -105,7 +106,7 @@ const patientFetch: FetchImplementation = (url, { headers, method, redirect }) =
       return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
     }),
   ).catch((cause: unknown) => {
-    throw new NotFetched(cause instanceof Error ? cause.message : String(cause), { cause });
+    throw new NotFetched(messageOf(cause), { cause });
   });
 
 /** The text of a body. Rejects past `mostBytes`, and reads no further. */

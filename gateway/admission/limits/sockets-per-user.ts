@@ -1,4 +1,5 @@
 import type { Viewer } from '../auth/auth';
+import { setsByKey } from '../../../streams/maps/sets-by-key';
 
 /** Counts each user's connections. Services are not counted: one token serves a whole backend. */
 export interface SocketsPerUser<Connection> {
@@ -9,16 +10,14 @@ export interface SocketsPerUser<Connection> {
 
 /** Leaves room for `most` connections a user; 0 for no bound. */
 export function socketsPerUser<Connection>(most: number): SocketsPerUser<Connection> {
-  const connections = new Map<string, Set<Connection>>();
+  const connections = setsByKey<string, Connection>();
   return {
-    hasRoomFor: ({ role, userId }) => most === 0 || role === 'service' || (connections.get(userId)?.size ?? 0) < most,
+    hasRoomFor: ({ role, userId }) => most === 0 || role === 'service' || connections.of(userId).size < most,
     add({ role, userId }, connection) {
-      if (role === 'user') connections.set(userId, (connections.get(userId) ?? new Set()).add(connection));
+      if (role === 'user') connections.add(userId, connection);
     },
     remove({ role, userId }, connection) {
-      const own = role === 'user' ? connections.get(userId) : undefined;
-      own?.delete(connection);
-      if (own?.size === 0) connections.delete(userId);
+      if (role === 'user') connections.delete(userId, connection);
     },
   };
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { bounds } from '../../../streams/bounds';
 import { addressOf } from '../admission';
 import { onExcess } from './received-bytes';
+import { setsByKey } from '../../../streams/maps/sets-by-key';
 
 /** What is used of an engine.io connection. */
 export interface UnknownConnection {
@@ -9,7 +10,6 @@ export interface UnknownConnection {
   close(discard: boolean): void;
   on(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
   once(event: 'close', hear: () => void): unknown;
-  off(event: 'packet', hear: (packet: { readonly type: string; readonly data?: unknown }) => void): unknown;
 }
 
 /**
@@ -24,24 +24,21 @@ export interface UnknownSockets {
 }
 
 export function unknownSockets(proxies: number): UnknownSockets {
-  const unknown = new Map<string, Set<UnknownConnection>>();
+  const unknown = setsByKey<string, UnknownConnection>();
   const addresses = new WeakMap<UnknownConnection, string>();
   const counting = new WeakMap<UnknownConnection, () => void>();
 
   const forget = (connection: UnknownConnection): void => {
     const address = addresses.get(connection);
-    if (address === undefined) return;
-    const others = unknown.get(address);
-    others?.delete(connection);
-    if (others?.size === 0) unknown.delete(address);
+    if (address !== undefined) unknown.delete(address, connection);
   };
 
   return {
-    hasRoomFor: (request) => (unknown.get(addressOf(request, proxies))?.size ?? 0) < bounds.unknownSocketsPerAddress,
+    hasRoomFor: (request) => unknown.of(addressOf(request, proxies)).size < bounds.unknownSocketsPerAddress,
     add(connection) {
       const address = addressOf(connection.request, proxies);
       addresses.set(connection, address);
-      unknown.set(address, (unknown.get(address) ?? new Set()).add(connection));
+      unknown.add(address, connection);
       const { socket } = connection.request;
       counting.set(
         connection,

@@ -1,7 +1,6 @@
 import * as E from 'fp-ts/Either';
 import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
-import { bounds } from '../../../streams/bounds';
 import {
   BasePath,
   Bound,
@@ -23,50 +22,39 @@ import {
   WebhookSecret,
   Words,
 } from './settings.codec';
-import { decoded, optional, type FieldError, type Given } from '../../wire/described.codec';
+import { decoded, optional, present, type FieldError, type Given } from '../../wire/described.codec';
 import type { AuthSettings } from '../../admission/auth/auth';
 import { isLoopback } from '../../admission/loopback';
-import { defaultRates, type Rates } from '../../admission/limits/rate-limits';
+import type { Rates } from '../../admission/limits/rate-limits';
+import type { PipelineOptions } from '../../../pipeline/instance/options';
+import type { GatewayOptions } from '../../server/options';
 import type { DescribedServer } from './servers-file.codec';
-import { slipsIn } from './slips';
+import { misspeltAmong } from './misspelt';
 
 /** Where job states are kept. */
 export type StoreSettings =
   { readonly tag: 'redis'; readonly url: string } | { readonly tag: 'embedded'; readonly directory: string };
 
+/** What is set, as the parts that are made of it take it; what is not set has their defaults. */
 export interface Settings {
   /** ComfyUI servers, each with a URL of its own. */
   readonly servers: readonly DescribedServer[];
   readonly store: StoreSettings;
   /** Whether the gateway refuses to start on a store that may lose states; else it logs a warning. */
   readonly storeStrict: boolean;
-  readonly host: string;
-  /** 0 takes a free port. */
-  readonly port: number;
   readonly logLevel: string;
   /** A second address, where `/metrics` is served without a token; absent: none. */
   readonly metrics?: { readonly host: string; readonly port: number };
   /** Absent: no tokens are needed, and everybody on this machine may do everything. */
   readonly auth?: AuthSettings;
-  /** Web origins, besides the gateway's own, whose pages may call it. */
-  readonly origins: readonly string[];
-  readonly rates: Rates;
-  /** The most bytes of a JSON body, and of an uploaded input. */
-  readonly bodyLimitBytes: number;
-  readonly inputLimitBytes: number;
-  /** How many proxies stand before the gateway. */
-  readonly proxies: number;
-  /** The prefix of all paths; empty at the root. */
-  readonly basePath: string;
-  /** The most bytes of an output. */
-  readonly outputLimitBytes: number;
-  readonly downloadsPerUser: number;
-  /** How long a job may take if its request does not say, ms; Infinity for no bound. */
-  readonly jobTimeoutMs: number;
-  /** How many unsettled jobs, and bytes of their workflows, a user may have; Infinity for no bound. */
-  readonly userLimits: { readonly jobs: number; readonly bytes: number };
   /** Absent: the gateway sends no webhooks. */
   readonly webhooks?: { readonly secret: Uint8Array; readonly hosts: readonly string[] };
+  readonly pipeline: Pick<PipelineOptions, 'timeoutMs' | 'userLimits'>;
+  readonly gateway: Pick<
+    GatewayOptions,
+    | ('host' | 'port' | 'origins' | 'rates' | 'proxies' | 'basePath')
+    | ('bodyLimitBytes' | 'inputLimitBytes' | 'outputLimitBytes' | 'downloads')
+  >;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -127,7 +115,7 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
 
 /** The variables that are probably settings, misspelt, and what was meant. They have no effect. */
 export const misspeltIn = (environment: Environment): readonly FieldError[] =>
-  slipsIn(givenIn(environment), Object.keys(Variables.props));
+  misspeltAmong(givenIn(environment), Object.keys(Variables.props));
 
 const givenIn = (environment: Environment): Environment =>
   Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
@@ -186,54 +174,57 @@ const contradictionsOfAuth = ({
   ];
 };
 
-const settingsFrom = (variables: Variables): Settings => ({
-  servers: variables.COMFYUI_URL,
-  store:
-    variables.REDIS_URL === undefined
-      ? { tag: 'embedded', directory: variables.DATA_DIR ?? './data' }
-      : { tag: 'redis', url: variables.REDIS_URL },
-  storeStrict: variables.STORE_STRICT ?? false,
-  host: variables.HOST ?? '127.0.0.1',
-  port: variables.PORT ?? 8787,
-  logLevel: variables.LOG_LEVEL ?? 'info',
-  ...(variables.METRICS_PORT !== undefined && {
-    metrics: { host: variables.METRICS_HOST ?? '127.0.0.1', port: variables.METRICS_PORT },
-  }),
-  ...authFrom(variables),
-  origins: variables.ORIGINS ?? [],
-  rates: ratesFrom(variables),
-  bodyLimitBytes: variables.MAX_BODY_BYTES ?? bounds.bodyBytes,
-  inputLimitBytes: variables.MAX_INPUT_BYTES ?? bounds.inputBytes,
-  proxies: variables.PROXIES ?? 0,
-  basePath: variables.BASE_PATH ?? '',
-  outputLimitBytes: variables.MAX_OUTPUT_BYTES ?? bounds.outputBytes,
-  downloadsPerUser: variables.DOWNLOADS_PER_USER ?? bounds.downloadsPerUser,
-  jobTimeoutMs: variables.JOB_TIMEOUT_MS ?? bounds.jobMs,
-  userLimits: {
-    jobs: variables.JOBS_PER_USER ?? bounds.jobsPerUser,
-    bytes: variables.WORKFLOW_BYTES_PER_USER ?? bounds.bytesPerUser,
-  },
-  ...(variables.WEBHOOK_SECRET && {
-    webhooks: { secret: variables.WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] },
-  }),
-});
+const settingsFrom = (variables: Variables): Settings => {
+  const { HOST, REDIS_URL, METRICS_PORT, WEBHOOK_SECRET } = variables;
+  return {
+    servers: variables.COMFYUI_URL,
+    store:
+      REDIS_URL === undefined
+        ? { tag: 'embedded', directory: variables.DATA_DIR ?? './data' }
+        : { tag: 'redis', url: REDIS_URL },
+    storeStrict: variables.STORE_STRICT ?? false,
+    logLevel: variables.LOG_LEVEL ?? 'info',
+    ...(METRICS_PORT !== undefined && {
+      metrics: { host: variables.METRICS_HOST ?? '127.0.0.1', port: METRICS_PORT },
+    }),
+    ...authFrom(variables),
+    ...(WEBHOOK_SECRET && { webhooks: { secret: WEBHOOK_SECRET, hosts: variables.WEBHOOK_HOSTS ?? [] } }),
+    pipeline: present({
+      timeoutMs: variables.JOB_TIMEOUT_MS,
+      userLimits: present({ jobs: variables.JOBS_PER_USER, bytes: variables.WORKFLOW_BYTES_PER_USER }),
+    }),
+    gateway: present({
+      host: HOST,
+      port: variables.PORT ?? 8787,
+      origins: variables.ORIGINS,
+      rates: ratesFrom(variables),
+      proxies: variables.PROXIES,
+      basePath: variables.BASE_PATH,
+      bodyLimitBytes: variables.MAX_BODY_BYTES,
+      inputLimitBytes: variables.MAX_INPUT_BYTES,
+      outputLimitBytes: variables.MAX_OUTPUT_BYTES,
+      downloads: present({ perUser: variables.DOWNLOADS_PER_USER }),
+    }),
+  };
+};
 
 const authFrom = (variables: AuthVariables): Pick<Settings, 'auth'> => {
-  const { JWT_SECRET, JWT_JWKS_URL, JWT_ISSUER, JWT_AUDIENCE, JWT_MAX_HOURS, JWT_TOLERANCE_S } = variables;
-  const expected = {
-    ...(JWT_ISSUER !== undefined && { issuer: JWT_ISSUER }),
-    ...(JWT_AUDIENCE !== undefined && { audience: JWT_AUDIENCE }),
-    ...(JWT_MAX_HOURS !== undefined && { maxHours: JWT_MAX_HOURS }),
-    ...(JWT_TOLERANCE_S !== undefined && { toleranceS: JWT_TOLERANCE_S }),
-  };
+  const { JWT_SECRET, JWT_JWKS_URL } = variables;
+  const expected = present({
+    issuer: variables.JWT_ISSUER,
+    audience: variables.JWT_AUDIENCE,
+    maxHours: variables.JWT_MAX_HOURS,
+    toleranceS: variables.JWT_TOLERANCE_S,
+  });
   if (JWT_SECRET !== undefined) return { auth: { secret: JWT_SECRET, ...expected } };
   return JWT_JWKS_URL === undefined ? {} : { auth: { jwksUrl: JWT_JWKS_URL, ...expected } };
 };
 
-const ratesFrom = (variables: Variables): Rates => ({
-  requestsPerMinute: variables.REQUESTS_PER_MINUTE ?? defaultRates.requestsPerMinute,
-  bytesPerMinute: variables.BYTES_PER_MINUTE ?? defaultRates.bytesPerMinute,
-  messagesPerSecond: variables.MESSAGES_PER_SECOND ?? defaultRates.messagesPerSecond,
-  joinsPerSecond: variables.JOINS_PER_SECOND ?? defaultRates.joinsPerSecond,
-  socketsPerUser: variables.SOCKETS_PER_USER ?? defaultRates.socketsPerUser,
-});
+const ratesFrom = (variables: Variables): Partial<Rates> =>
+  present({
+    requestsPerMinute: variables.REQUESTS_PER_MINUTE,
+    bytesPerMinute: variables.BYTES_PER_MINUTE,
+    messagesPerSecond: variables.MESSAGES_PER_SECOND,
+    joinsPerSecond: variables.JOINS_PER_SECOND,
+    socketsPerUser: variables.SOCKETS_PER_USER,
+  });

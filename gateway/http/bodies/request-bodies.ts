@@ -6,7 +6,7 @@ import { Problem } from '../../wire/problem';
 import { bounds } from '../../../streams/bounds';
 import { LARGE_BYTES, type Bodies } from './check';
 import { checking } from './checking';
-import { bytesInHand } from './in-hand';
+import { bytesInHand } from './bytes-in-hand';
 import { allOf } from './reading';
 import type { Turns } from './turns';
 

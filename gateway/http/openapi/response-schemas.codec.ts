@@ -5,6 +5,7 @@ import type { JsonSchema } from '../../wire/described.codec';
 import { problemKinds, problemType } from '../../wire/problem';
 import type { PublicJob } from '../../wire/public-job';
 import { inlineSchemaOf, isObjectSchema } from './json-schema.codec';
+import { curvePoint } from '../../../pipeline/reports/curves.codec';
 
 const FieldError = t.type({ field: t.string, message: t.string });
 
@@ -76,11 +77,7 @@ export type Nodes = t.TypeOf<typeof Nodes>;
 /** Where to send reports of a job, and with which token. */
 const ReportAccess = t.intersection([t.type({ url: t.string }), t.partial({ token: t.string, expiresAt: t.number })]);
 
-const CurvePoint = t.intersection([
-  t.type({ at: t.number, metrics: t.record(t.string, t.number) }),
-  t.partial({ value: t.number }),
-]);
-const Curves = t.type({ points: t.readonlyArray(CurvePoint) });
+const Curves = t.type({ points: t.readonlyArray(curvePoint) });
 
 /** A URL that needs no token. */
 const OutputUrl = t.type({ url: t.string, expiresAt: t.number });
@@ -92,7 +89,7 @@ const components = {
   JobPage,
   ReportAccess,
   Curves,
-  CurvePoint,
+  CurvePoint: curvePoint,
   Node: currentNode,
   Output: jobOutput,
   OutputUrl,

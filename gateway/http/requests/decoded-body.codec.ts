@@ -3,6 +3,7 @@ import { pipe } from 'fp-ts/function';
 import * as t from 'io-ts';
 import type { FieldError, Given } from '../../wire/described.codec';
 import { decodedFields } from './fields/decoded-fields.codec';
+import { isRecord } from '../../../streams/options';
 
 /** `decodedFields` of a body; one that is no object is the bad field `body`. */
 export const decodedBody = <P extends t.Props>(
@@ -19,6 +20,6 @@ export const decodedBody = <P extends t.Props>(
 const BARE = 'is a workflow itself; send it as {"workflow": …, "type": …}';
 /** Whether the body is ComfyUI's export itself, which newcomers send first. */
 const isWorkflow = (body: unknown): boolean => {
-  const nodes = t.UnknownRecord.is(body) ? Object.values(body) : [];
-  return nodes.length > 0 && nodes.every((node) => t.UnknownRecord.is(node) && typeof node['class_type'] === 'string');
+  const nodes = isRecord(body) ? Object.values(body) : [];
+  return nodes.length > 0 && nodes.every((node) => isRecord(node) && typeof node['class_type'] === 'string');
 };

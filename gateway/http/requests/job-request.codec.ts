@@ -66,7 +66,7 @@ const request = {
 const WebhookAsked = checked(
   'Webhook',
   (value) => {
-    const { url, ...others } = t.UnknownRecord.is(value) ? value : {};
+    const { url, ...others } = isRecord(value) ? value : {};
     return Object.keys(others).length === 0 && typeof url === 'string' && url !== '' && isWithin(MOST_URL, url)
       ? E.right({ url })
       : E.left(`must be an object with a url of at most ${MOST_URL} characters, and nothing else`);
@@ -147,7 +147,7 @@ export const trackRequest = (body: unknown): E.Either<readonly FieldError[], Tra
 
 /** The body of `POST /jobs`. `workflow` and `extraData` are kept as text, because ComfyUI gets them unchanged (R18). */
 export const submitRequest = (body: unknown, textOf: TextOf): E.Either<readonly FieldError[], SubmitBody> =>
-  t.UnknownRecord.is(body) && Object.hasOwn(body, 'reported') ? openRequest(body) : workflowRequest(body, textOf);
+  isRecord(body) && Object.hasOwn(body, 'reported') ? openRequest(body) : workflowRequest(body, textOf);
 
 const openRequest = (body: unknown): E.Either<readonly FieldError[], SubmitBody> =>
   pipe(

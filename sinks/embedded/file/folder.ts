@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { noop } from 'rxjs';
 
 /** The folder of a store's file. */
 export interface Folder {
@@ -12,8 +13,6 @@ export interface Folder {
   /** Call when the file is closed. */
   readonly closed: () => void;
 }
-
-const noop = (): void => undefined;
 
 export const lastingFolder = (path: string): Folder => ({ path, isTemporary: false, opened: noop, closed: noop });
 

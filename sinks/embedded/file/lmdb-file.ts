@@ -16,7 +16,8 @@ import {
 import { StoreUnavailable, Unstorable } from '../../job-store';
 import { FilePlace } from './file-place';
 import { withReason } from './commit-error';
-import { messageOf, openDatabase, pathIn } from './open-database';
+import { openDatabase, pathIn } from './open-database';
+import { messageOf } from '../../../streams/workflow/shown-text';
 
 /** Entries to a step of `batches`, between which the event loop goes on. */
 const BATCH = 256;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { StoreUnavailable } from '../../job-store';
 import { assertLmdb } from './lmdb-header';
+import { messageOf } from '../../../streams/workflow/shown-text';
 
 /** The file's path in its directory. */
 export const pathIn = (directory: string): string => join(directory, 'jobs.lmdb');
@@ -32,5 +33,3 @@ export function openDatabase(directory: string): RootDatabase<string, string> {
     throw new StoreUnavailable(`the job store in ${directory} cannot be opened: ${messageOf(cause)}`, { cause });
   }
 }
-
-export const messageOf = (cause: unknown): string => (cause as Partial<Error>).message ?? String(cause);

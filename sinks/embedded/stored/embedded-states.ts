@@ -1,7 +1,7 @@
 import * as E from 'fp-ts/Either';
 import { concatMap, defer, map, of, tap, type Observable, type SchedulerLike } from 'rxjs';
 import { isNewer, isSettled, type JobState } from '../../../streams/job/job-state';
-import type { Watchers } from '../../../streams/operators/keyed-watchers';
+import type { Watchers } from '../../../streams/maps/keyed-watchers';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import {

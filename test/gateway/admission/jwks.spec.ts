@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { exportSPKI, SignJWT } from 'jose';
 import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { TokenRefused } from '../../../gateway/admission/auth/token-refused';
 import { KeysUnavailable } from '../../../gateway/admission/auth/jwks';
 import { asking } from '../support/http/asking';
 import { client, connected, refused } from '../support/sockets/client';
+import { keyPair } from '../support/admission/key-pairs';
 import { startKeyPublisher, type KeyPublisher } from '../support/admission/key-publisher';
 import { runningGateway } from '../support/running-gateway';
 import { tokenOf } from '../support/admission/tokens';
@@ -54,7 +55,7 @@ test('issuer and audience must fit where they are set', async () => {
 });
 
 test('no HMAC under what is public is taken, nor an algorithm that is not pinned, nor another’s key', async () => {
-  const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true });
+  const { publicKey, privateKey } = await keyPair('RS256', 'another');
   const pem = new TextEncoder().encode(await exportSPKI(publicKey));
   const signed = (alg: string, kid: string) =>
     new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg, kid }).setExpirationTime('1h').sign(privateKey);
@@ -145,7 +146,7 @@ test('a published key that cannot be read spoils the tokens that name it, and no
   const it = auth();
   const token = await publisher.sign({ sub: 'ada' }, { expires: '1 day' });
   const signed = async (alg: string, kid: string) => {
-    const { privateKey } = await generateKeyPair(alg);
+    const { privateKey } = await keyPair(alg, 'another');
     return new SignJWT({ sub: 'ada' }).setProtectedHeader({ alg, kid }).setExpirationTime('1 day').sign(privateKey);
   };
   const spoiled = [await signed('RS256', 'broken'), await signed('ES256', 'no-point')];

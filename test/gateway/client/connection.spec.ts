@@ -94,3 +94,13 @@ test('[R18] an option that is not known is named', () => {
     expect.objectContaining({ code: 'bad-option', message: 'tokn is no option: there are url and token.' }) as Error,
   );
 });
+
+test.each([[undefined], ['https://jobs.example.com']])('[R18] %p in place of the options is refused', (given) => {
+  const options = given as unknown as Parameters<typeof jobstream>[0];
+  expect(() => jobstream(options)).toThrow(
+    expect.objectContaining({
+      code: 'bad-option',
+      message: expect.stringContaining('takes an object') as string,
+    }) as Error,
+  );
+});

@@ -6,7 +6,7 @@ import { StoreUnavailable } from '../../../sinks/job-store';
 import { jobBoard, type Preview } from '../../../streams/board/board';
 import type { JobState } from '../../../streams/job/job-state';
 import { defaultTiming } from '../../../streams/job/timing';
-import { watchers } from '../../../streams/operators/keyed-watchers';
+import { watchers } from '../../../streams/maps/keyed-watchers';
 
 /** A life whose parts note what is done to them. */
 function aLife({ isAway = false } = {}) {

@@ -2,7 +2,7 @@ import { UnknownServer } from '../../../pipeline/api';
 import { choosing, route, type Candidate } from '../../../pipeline/posting/choose-server';
 import { rerunMs, serverOfNextRun, waitsForRun } from '../../../pipeline/posting/reruns';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
-import { sessionWatch } from '../../../streams/board/session-watch';
+import { newSession } from '../../../streams/board/session-watch';
 import { aState } from '../../streams/job/a-job';
 
 type Named = Candidate & { readonly name: string };
@@ -71,7 +71,7 @@ function aChoice(known: Readonly<Record<string, Known>>) {
     answeredAt: () => known[name]?.answeredAt ?? 0,
   })) as unknown as readonly ComfyUIServer[];
   const board = {
-    session: (url: string) => ({ ...sessionWatch(url), ...of(url) }),
+    session: (url: string) => ({ ...newSession, ...of(url) }),
     queueRemaining: (url: string) => of(url).remaining,
     countOf: (url: string) => of(url).ours ?? 0,
   };

@@ -6,7 +6,7 @@ import { pageOf } from '../../../sinks/listing/job-page';
 import type { WriteBehind } from '../../../sinks/writing/write-behind';
 import type { Board } from '../../../streams/board/board';
 import type { JobState } from '../../../streams/job/job-state';
-import { watchers } from '../../../streams/operators/keyed-watchers';
+import { watchers } from '../../../streams/maps/keyed-watchers';
 import { aState } from '../../sinks/a-state';
 
 /** An instance with jobs of its own, states that wait to be written, and a store. */

@@ -114,3 +114,15 @@ function propertiesOf(schema: unknown): Record<string, unknown> {
   };
   return Object.assign({}, properties, ...allOf.map(propertiesOf)) as Record<string, unknown>;
 }
+
+test('no folder of the code holds more than ten entries', () => {
+  const ours = ['streams', 'sources', 'sinks', 'gateway', 'pipeline', 'compat', 'scripts', 'bench', 'examples', 'test'];
+  const within = (folder: string): readonly string[] => [
+    folder,
+    ...readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && !['node_modules', 'dist', 'recordings'].includes(entry.name))
+      .flatMap(({ name }) => within(join(folder, name))),
+  ];
+  const full = ours.flatMap(within).filter((folder) => readdirSync(join(root, folder)).length > 10);
+  expect(full).toEqual([]);
+});

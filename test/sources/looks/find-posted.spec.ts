@@ -4,7 +4,7 @@ import type { Ends } from '../../../sources/codecs/history.codec';
 import type { Whereabouts, Queued } from '../../../sources/codecs/jobs.codec';
 import { findPosted } from '../../../sources/looks/find-posted';
 import type { JobRoutes } from '../../../sources/looks/job-routes';
-import { MARK } from '../../../sources/looks/places';
+import { MARK } from '../../../sources/looks/queue-places';
 import { NoAnswer, Unreadable } from '../../../sources/rest/rest';
 
 /** What a server holds, or the error in place of its answer. */

@@ -97,7 +97,7 @@ test('the login and headers of one’s own go with each request, and are in no e
   expect((await lastValueFrom(client.post('/queue', '{}'))).status).toBe(200);
   const { body } = await client.open('/view?filename=none.png');
   await body.dump();
-  expect([client.url, proxy.passed()]).toEqual([proxy.url, 3]);
+  expect(proxy.passed()).toBe(3);
 
   server.faults.status = { httpStatus: 502, body: '' };
   const errors = [await refusal(ask(client))];

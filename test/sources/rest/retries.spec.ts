@@ -23,7 +23,6 @@ function posted(answeredAt: number): readonly string[] {
     });
   new TestScheduler(() => undefined).run(({ flush }) => {
     const rest: Rest = {
-      url: 'http://comfyui',
       get: () => EMPTY,
       post,
       open: () => Promise.reject(refused()),

@@ -6,7 +6,7 @@ import {
   flowing,
   remedy,
   reopening,
-  sessionWatch,
+  newSession,
   type SessionWatch,
 } from '../../../streams/board/session-watch';
 import { defaultTiming as timing } from '../../../streams/job/timing';
@@ -15,9 +15,9 @@ type Happening = SessionEvent extends infer E ? (E extends SessionEvent ? Omit<E
 const told = (session: SessionWatch, event: Happening, at: number): SessionWatch =>
   advanceSession(session, { clientId: 'c', at, ...event }, timing);
 
-const linked = (at = 0, session = sessionWatch('c')): SessionWatch => told(session, { tag: 'linked' }, at);
+const linked = (at = 0, session = newSession): SessionWatch => told(session, { tag: 'linked' }, at);
 /** Open, greeted and at rest. */
-const greeted = (at = 0, session = sessionWatch('c')): SessionWatch => told(linked(at, session), { tag: 'heard' }, at);
+const greeted = (at = 0, session = newSession): SessionWatch => told(linked(at, session), { tag: 'heard' }, at);
 /** Whether a socket is opened anew, at a server that answers. */
 const isDeaf = (session: SessionWatch, jobRuns: boolean, now: number): boolean =>
   remedy(answered(session, now), jobRuns, now) === 'reopen';
@@ -25,7 +25,7 @@ const isDeaf = (session: SessionWatch, jobRuns: boolean, now: number): boolean =
 const trapped = (): SessionWatch => greeted(0, told(greeted(), { tag: 'unlinked', clean: false }, 0));
 
 test('[R7] a socket that is not open is not deaf', () => {
-  expect(isDeaf(sessionWatch('c'), true, 1e9)).toBe(false);
+  expect(isDeaf(newSession, true, 1e9)).toBe(false);
   expect(isDeaf(told(linked(), { tag: 'unlinked', clean: true }, 1), true, 1e9)).toBe(false);
 });
 
@@ -63,7 +63,7 @@ test('[R7] a socket that closed with the handshake sets no trap', () => {
 });
 
 test('[R7] a socket that never opened sets no trap', () => {
-  expect(told(sessionWatch('c'), { tag: 'unlinked', clean: false }, 0).trapPossible).toBe(false);
+  expect(told(newSession, { tag: 'unlinked', clean: false }, 0).trapPossible).toBe(false);
 });
 
 test.each<Happening>([
@@ -82,7 +82,7 @@ test('[R7] the earliest that must come counts', () => {
 });
 
 test('[R7] nothing must come of a socket that is not open', () => {
-  expect(expecting(sessionWatch('c'), 5_000).expectBy).toBe(Number.POSITIVE_INFINITY);
+  expect(expecting(newSession, 5_000).expectBy).toBe(Number.POSITIVE_INFINITY);
 });
 
 test('[R7] patience doubles while nothing comes, to an end', () => {

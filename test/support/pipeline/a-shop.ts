@@ -8,7 +8,7 @@ import type { ComfyUIServer } from '../../../sources/comfyui-server';
 import { NoAnswer } from '../../../sources/rest/rest';
 import { jobBoard, type Board, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
-import { watchers } from '../../../streams/operators/keyed-watchers';
+import { watchers } from '../../../streams/maps/keyed-watchers';
 import { runIdOf, type FailureKind, type JobState } from '../../../streams/job/job-state';
 import { defaultTiming } from '../../../streams/job/timing';
 import type { Workflow } from '../../../streams/job/workflow';

@@ -123,16 +123,16 @@ test('what the service would not take of a report is left out, and the training 
   const { promptId, report } = await asked('POST', '/jobs', { type: 'lora_training', reported: {} });
   watchFor(report!.token);
   const loop = `
-import sys
+import sys, time
 sys.path.insert(0, sys.argv[1])
 from jobstream_report import Reporter
 with Reporter(sys.argv[2], sys.argv[3], every=0) as report:
     report.step(11, 10, stage="", message="", metrics={"_step": 1, "loss": 0.5, "": 2, "lr": float("nan"), "x\\n": 3})
     report.step("3", 2e12, metrics={"__proto__": 1})
-    while report.job is None: pass
+    while report.job is None: time.sleep(0.01)
     report._next["unknown"] = 1
     report.step(4, 10)
-    while report.refused is None: pass
+    while report.refused is None: time.sleep(0.01)
     report.step(5, 10)
     assert not report.stopped and report.error is None and "unknown" in report.refused
     report.completed(["a\\nb.safetensors", ""], metrics={"lr": 1})`;

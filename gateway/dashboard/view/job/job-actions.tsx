@@ -5,6 +5,7 @@ import { notify } from '../../live/notices';
 import { submissionOf } from '../../live/jobs/own-submissions';
 import { askForWorkflow } from '../submit/asked-submission';
 import { useSession } from '../parts/session-context';
+import { messageOf } from '../../../../streams/workflow/shown-text';
 
 /** The buttons of a job: cancel a live one, after a second press; run an ended one again. */
 export function JobActions({ job }: { readonly job: PublicJob }) {
@@ -19,7 +20,7 @@ export function JobActions({ job }: { readonly job: PublicJob }) {
       (after) => cache.take(after, true),
       (error: unknown) => {
         setStep('idle');
-        notify(`Not cancelled: ${error instanceof Error ? error.message : String(error)}`);
+        notify(`Not cancelled: ${messageOf(error)}`);
       },
     );
   };

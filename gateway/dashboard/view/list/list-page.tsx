@@ -8,6 +8,7 @@ import { useSession } from '../parts/session-context';
 import { Filters } from './filters';
 import { surveyOf } from './survey';
 import { VirtualList } from './virtual-list';
+import { messageOf } from '../../../../streams/workflow/shown-text';
 
 /** The gateway is asked once the filters have not changed for 250 ms: the person may still be typing. */
 const TYPING_MS = 250;
@@ -58,7 +59,7 @@ function useAsked(wanted: Wanted): boolean {
         .catch((error: unknown) => {
           if (signal.aborted) return;
           setAsked(name);
-          notify(`The gateway did not find more: ${error instanceof Error ? error.message : String(error)}`);
+          notify(`The gateway did not find more: ${messageOf(error)}`);
         });
     }, TYPING_MS);
     return () => {
@@ -114,7 +115,7 @@ function Older({ wanted }: { readonly wanted: Wanted }) {
     listing
       .older(wanted, signal)
       .catch((error: unknown) => {
-        if (!signal.aborted) notify(`Not loaded: ${error instanceof Error ? error.message : String(error)}`);
+        if (!signal.aborted) notify(`Not loaded: ${messageOf(error)}`);
       })
       .finally(() => setBusy(false));
   };

@@ -1,5 +1,4 @@
 import * as E from 'fp-ts/Either';
-import { defaultRates } from '../../../../gateway/admission/limits/rate-limits';
 import { complaintOf, settingsOf } from '../../../../gateway/cli/settings/settings';
 
 const SECRET = 'a secret of settings, 32 bytes and more';
@@ -20,19 +19,10 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
     servers: [{ url: 'http://127.0.0.1:8188' }],
     store: { tag: 'embedded', directory: './data' },
     storeStrict: false,
-    bodyLimitBytes: 32 << 20,
-    inputLimitBytes: 100 << 20,
-    host: '127.0.0.1',
-    port: 8787,
     logLevel: 'info',
-    origins: [],
-    rates: defaultRates,
-    proxies: 0,
-    basePath: '',
-    outputLimitBytes: 2 ** 30,
-    downloadsPerUser: 16,
-    jobTimeoutMs: 12 * 3_600_000,
-    userLimits: { jobs: 1_000, bytes: 16 << 20 },
+    // What is absent has the defaults of `createPipeline` and `startGateway`.
+    pipeline: { userLimits: {} },
+    gateway: { port: 8787, rates: {}, downloads: {} },
   });
 });
 
@@ -71,8 +61,6 @@ test('all of them', () => {
     servers: [{ url: 'https://pod-8188.proxy.runpod.net' }, { url: 'http://user:pass@10.0.0.5:8188/comfy' }],
     store: { tag: 'redis', url: 'rediss://:password@redis:6379/1' },
     storeStrict: true,
-    host: '0.0.0.0',
-    port: 0,
     logLevel: 'silent',
     auth: {
       secret: new TextEncoder().encode(SECRET),
@@ -82,16 +70,19 @@ test('all of them', () => {
       toleranceS: 0,
     },
     webhooks: { secret: Buffer.from(SECRET), hosts: ['hooks.internal', '*.svc.local'] },
-    origins: ['https://app.example.com', 'http://localhost:3000'],
-    bodyLimitBytes: 1000,
-    inputLimitBytes: 2000,
-    rates: { requestsPerMinute: 0, bytesPerMinute: 3000, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
-    proxies: 1,
-    basePath: '/comfy',
-    outputLimitBytes: 2 ** 32,
-    downloadsPerUser: 0,
-    jobTimeoutMs: Number.POSITIVE_INFINITY,
-    userLimits: { jobs: 20, bytes: 3_000_000_000 },
+    pipeline: { timeoutMs: Number.POSITIVE_INFINITY, userLimits: { jobs: 20, bytes: 3_000_000_000 } },
+    gateway: {
+      host: '0.0.0.0',
+      port: 0,
+      origins: ['https://app.example.com', 'http://localhost:3000'],
+      bodyLimitBytes: 1000,
+      inputLimitBytes: 2000,
+      rates: { requestsPerMinute: 0, bytesPerMinute: 3000, messagesPerSecond: 1, joinsPerSecond: 2, socketsPerUser: 3 },
+      proxies: 1,
+      basePath: '/comfy',
+      outputLimitBytes: 2 ** 32,
+      downloads: { perUser: 0 },
+    },
   });
 });
 
@@ -110,7 +101,7 @@ test('an empty variable is an absent one', () => {
 });
 
 test.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('without tokens, %s may be listened on', (HOST) => {
-  expect(settings({ ...good, HOST }).host).toBe(HOST);
+  expect(settings({ ...good, HOST }).gateway.host).toBe(HOST);
 });
 
 test.each([

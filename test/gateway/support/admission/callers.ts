@@ -1,4 +1,5 @@
-import { generateKeyPair, SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
+import { SignJWT, UnsecuredJWT, type JWTPayload } from 'jose';
+import { keyPair } from './key-pairs';
 import type { KeyPublisher } from './key-publisher';
 import { SECRET } from './tokens';
 
@@ -37,8 +38,6 @@ export function callers(publisher: () => KeyPublisher): readonly Caller[] {
     token,
   });
   const bad = (name: string, by: By, token: Caller['token']): Caller => good(name, by, 'nobody', 'ada', token);
-  // Made once: an RSA key takes a quarter of a second.
-  let unpublished: ReturnType<typeof generateKeyPair> | undefined;
   return [
     good('the owner', 'secret', 'owner', 'ada', () => signed({ sub: 'ada' })),
     good('another user', 'secret', 'other', 'bob', () => signed({ sub: 'bob' })),
@@ -66,7 +65,7 @@ export function callers(publisher: () => KeyPublisher): readonly Caller[] {
     bad('a token of a published key', 'secret', () => published({ sub: 'ada' })),
     bad('a secret’s token', 'keys', () => signed({ sub: 'ada' })),
     bad('an unpublished key', 'keys', async () => {
-      const { privateKey } = await (unpublished ??= generateKeyPair('RS256'));
+      const { privateKey } = await keyPair('RS256', 'nobody');
       const header = { alg: 'RS256', kid: 'key-1' };
       return new SignJWT({ sub: 'ada', exp: inAnHour(), ...RIGHT }).setProtectedHeader(header).sign(privateKey);
     }),

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+import { exportJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
+import { keyPair } from './key-pairs';
 
 /** Somebody who signs tokens and publishes his keys. */
 export interface KeyPublisher {
@@ -47,7 +48,7 @@ export async function startKeyPublisher(alg = 'RS256'): Promise<KeyPublisher> {
     publish: (kid, jwk) => void others.push({ ...jwk, kid, use: 'sig' }),
     async rotate(itsAlg) {
       newest = `key-${keys.size + 1}`;
-      const { publicKey, privateKey } = await generateKeyPair(itsAlg);
+      const { publicKey, privateKey } = await keyPair(itsAlg, newest);
       const jwk = { ...(await exportJWK(publicKey)), kid: newest, use: 'sig' };
       keys.set(newest, { alg: itsAlg, key: privateKey, jwk });
     },

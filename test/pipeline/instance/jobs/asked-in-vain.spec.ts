@@ -2,7 +2,7 @@ import { EMPTY, VirtualTimeScheduler, lastValueFrom, of, tap, type Observable } 
 import type { Env } from '../../../../pipeline/env';
 import { cancelling, type CancellingParts } from '../../../../pipeline/instance/cancelling';
 import { jittered } from '../../../../streams/operators/backoff';
-import { watchers } from '../../../../streams/operators/keyed-watchers';
+import { watchers } from '../../../../streams/maps/keyed-watchers';
 import { aState } from '../../../sinks/a-state';
 
 /** Lets virtual time pass, 50 ms at a time, and after each what waits for promises. */

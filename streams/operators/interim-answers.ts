@@ -1,4 +1,4 @@
-import { bounds } from './bounds';
+import { bounds } from '../bounds';
 
 /** A server gave informational answers (1xx), over and over, in place of the one that was asked for. */
 export class TooManyInterimAnswers extends Error {

@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
+import { setsByKey } from './sets-by-key';
 
 /** The watchers of each key: telling a value visits the watchers of its key only (R17). */
 export interface Watchers<T> {
@@ -13,9 +14,9 @@ export interface Watchers<T> {
 }
 
 export function watchers<T>(): Watchers<T> {
-  const byKey = new Map<string, Set<Subscriber<T>>>();
+  const byKey = setsByKey<string, Subscriber<T>>();
   let closed = false;
-  const of = (key: string): readonly Subscriber<T>[] => [...(byKey.get(key) ?? [])];
+  const of = (key: string): readonly Subscriber<T>[] => [...byKey.of(key)];
   const release = (key: string): void => of(key).forEach((subscriber) => subscriber.complete());
   return {
     tell: (key, value) => {
@@ -29,17 +30,13 @@ export function watchers<T>(): Watchers<T> {
           subscriber.complete();
           return;
         }
-        byKey.set(key, (byKey.get(key) ?? new Set()).add(subscriber));
-        return () => {
-          const subscribers = byKey.get(key);
-          subscribers?.delete(subscriber);
-          if (subscribers?.size === 0) byKey.delete(key);
-        };
+        byKey.add(key, subscriber);
+        return () => byKey.delete(key, subscriber);
       }),
     release,
     close: () => {
       closed = true;
-      [...byKey.keys()].forEach(release);
+      [...byKey.all.keys()].forEach(release);
     },
   };
 }

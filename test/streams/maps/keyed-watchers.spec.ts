@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { cold, schedule } from 'jest-marbles';
 import { switchMap, timer } from 'rxjs';
 import type { JobState } from '../../../streams/job/job-state';
-import { watchers, type Watchers } from '../../../streams/operators/keyed-watchers';
+import { watchers, type Watchers } from '../../../streams/maps/keyed-watchers';
 import { aState } from '../job/a-job';
 
 const values = {

@@ -11,7 +11,7 @@ const SLIPS = 2;
  * The variables that are probably settings with a slip of the pen, each with the one that was meant: other programs'
  * variables are passed over, and so is one that is near a setting which is given.
  */
-export const slipsIn = (
+export const misspeltAmong = (
   environment: Readonly<Record<string, string | undefined>>,
   settings: readonly string[],
 ): readonly FieldError[] => {

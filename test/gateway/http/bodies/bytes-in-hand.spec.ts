@@ -1,5 +1,5 @@
 import { firstValueFrom } from 'rxjs';
-import { bytesInHand } from '../../../../gateway/http/bodies/in-hand';
+import { bytesInHand } from '../../../../gateway/http/bodies/bytes-in-hand';
 
 const busy = expect.objectContaining({ kind: 'busy', headers: { 'Retry-After': '2' } }) as Error;
 

@@ -4,7 +4,7 @@ import type { SchedulerLike } from 'rxjs';
 const LONGEST_MS = 30_000;
 
 /** Does not ask a server before the time that it gave with a 429: until then requests reject with `early`. */
-export function leftAlone(clock: SchedulerLike, early: () => Error) {
+export function retryAfter(clock: SchedulerLike, early: () => Error) {
   let [from, until] = [0, 0];
   // If `now` is before `from`, the clock was set back, and tells no more how long ago the 429 was.
   const isEarly = (now: number): boolean => now >= from && now < until;
