@@ -47,11 +47,11 @@ const LITERAL_LENGTH = 80;
 const isTelling = ([name, value]: readonly [string, unknown]): boolean =>
   name.length <= LITERAL_LENGTH &&
   !PRIVATE.test(name) &&
-  (typeof value === 'number'
-    ? Number.isFinite(value)
-    : typeof value === 'string' &&
+  (typeof value === 'boolean' ||
+    (typeof value === 'number' && Number.isFinite(value)) ||
+    (typeof value === 'string' &&
       value.length <= LITERAL_LENGTH &&
-      (NAMING.test(name) || (value.trim() !== '' && Number.isFinite(Number(value)))));
+      (NAMING.test(name) || (value.trim() !== '' && Number.isFinite(Number(value))))));
 
 export const emptyGraph: Graph = new Map();
 
@@ -121,7 +121,7 @@ function literalsOf(inputs: Record<string, unknown>, seeds: Seed[]): Pick<GraphN
   for (const name of Object.keys(inputs)) {
     const value = inputs[name];
     if (isTelling([name, value])) {
-      const literal = value as number | string;
+      const literal = typeof value === 'boolean' ? String(value) : (value as number | string);
       if (isSeed(name) && asNumber(literal) !== undefined) {
         seedNames.push(name);
         seeds.push(literal);

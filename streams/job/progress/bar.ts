@@ -1,9 +1,15 @@
 import { isSureOf } from './node/node-left';
+import { MEASURED_TRUST } from './plan/expected';
 import { runWith, type RunClock } from './run-clock';
 import { timeLeft } from './time-left';
 
 /** The greatest share that a bar shows before the job is completed. */
 const MOST_SHOWN = 0.999;
+/** The same while a node is at work of which nobody knows how often it counts, or how long it is silent. */
+const MOST_GUESSED = 0.97;
+/** Late in a run the bar moves by a thousandth whenever the time has grown by a twelfth, so that it never stands. */
+const CREEP = 0.001 / Math.log(1 + 1 / 12);
+const LATE = 0.9;
 /**
  * An event may be this much older than the last one, as a slow answer is; one that is older still means a clock set
  * back.
@@ -51,7 +57,8 @@ export function shownAt(before: RunClock, at: number): Shown {
   const nextMs = tickOf(total);
   const elapsed = Math.max(0, at - startedAt) + Math.min(left.newsMs, nextMs, leftMs) / 2;
   const slowly = shown.share + (1 - shown.share) * (since / (since + SLOWLY * leftMs));
-  const share = Math.min(MOST_SHOWN, Math.max(shown.share, elapsed / total, slowly));
+  const most = isGuessed(run) ? MOST_GUESSED : MOST_SHOWN;
+  const share = Math.min(MOST_SHOWN, Math.max(crept(run, at), Math.min(most, Math.max(elapsed / total, slowly))));
   return {
     run: runWith(run, { shown: { share, at: Math.max(at, shown.at), nextMs } }),
     share,
@@ -59,6 +66,18 @@ export function shownAt(before: RunClock, at: number): Shown {
     isSure,
   };
 }
+
+function crept({ shown, startedAt }: RunClock, at: number): number {
+  const before = shown.at - startedAt;
+  if (shown.share < LATE || before <= 0 || at <= shown.at) return shown.share;
+  return shown.share + CREEP * Math.log((at - startedAt) / before);
+}
+
+const isGuessed = ({ running, nodes, plan }: RunClock): boolean =>
+  running.some((id) => {
+    const { trust = 1 } = nodes.get(id)?.expected ?? {};
+    return trust < MEASURED_TRUST && plan.nodes.get(id)?.prior.stepMs === undefined;
+  });
 
 /** The run after its clock was set: all earlier times are moved by as much, so that neither bar nor pace leaps. */
 function withClockSet(run: RunClock, at: number): RunClock {

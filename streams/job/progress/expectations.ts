@@ -40,4 +40,5 @@ const isSame = (a: Expected, b: Expected): boolean =>
     a.afterMs === b.afterMs &&
     a.later === b.later &&
     a.roundsSpread === b.roundsSpread &&
+    a.without === b.without &&
     a.repeats === b.repeats);

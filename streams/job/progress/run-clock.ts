@@ -27,6 +27,8 @@ export interface RunClock {
   /** The sums of `pending` by class. */
   readonly byClass: Versions<ClassToCome>;
   readonly cached: ReadonlySet<string>;
+  /** The nodes that began before their inputs. */
+  readonly lazy: ReadonlyMap<string, Lazy>;
   readonly targets: readonly string[];
   /** Whether it loads its models: then a sampler's first step takes longer. */
   readonly isCold: boolean;
@@ -51,6 +53,12 @@ export interface RunClock {
   readonly shown: { readonly share: number; readonly at: number; readonly nextMs: number };
 }
 
+/** A node that began before its inputs: whether it has asked for one, and the inputs that it is expected to do without. */
+export interface Lazy {
+  readonly hasAsked: boolean;
+  readonly without: readonly string[];
+}
+
 export interface RunStart {
   readonly at: number;
   readonly durations?: Durations;
@@ -64,6 +72,7 @@ export interface RunStart {
 /** Shared by all runs: an empty `Set` takes 200 bytes. */
 const noIds: ReadonlySet<string> = new Set();
 const nobody: readonly string[] = [];
+const noneLazy: RunClock['lazy'] = new Map();
 
 /** A run that begins. One literal, so that V8 keeps all fields in the object itself, and in its copies. */
 export const runClock = (
@@ -81,6 +90,7 @@ export const runClock = (
     pending: noVersions,
     byClass: noVersions,
     cached: noIds,
+    lazy: noneLazy,
     isCold: true,
     paces: noVersions,
     thisRun: nothingDone,
@@ -116,6 +126,7 @@ export const runWith = (
   pending: run.pending,
   byClass: run.byClass,
   cached: run.cached,
+  lazy: run.lazy,
   isCold: run.isCold,
   paces,
   thisRun: run.thisRun,
@@ -146,15 +157,17 @@ export function planned(run: RunClock): RunClock {
     const { id } = node;
     const at = run.nodes.get(id);
     if (run.cached.has(id) || at?.doneAt !== undefined) continue;
+    let without = run.lazy.get(id)?.without;
     if (at === undefined) {
       const known = isCold === run.isCold ? run.pending.get(id) : undefined;
       const expected = known ?? withLoop(run, node, likeLast(node, run.durations(node, isCold)));
+      without = expected.without;
       pending.set(id, expected);
       addNode(byClass, node, expected);
     }
     for (const input of node.inputs) {
       const before = nodes.get(input);
-      if (before === undefined || seen[before.place] === 1) continue;
+      if (before === undefined || seen[before.place] === 1 || without?.includes(input) === true) continue;
       seen[before.place] = 1;
       open.push(before);
     }

@@ -3,6 +3,7 @@ import type { NodeSnapshot } from '../job-event';
 import { withoutNode } from './classes-to-come';
 import { counted } from './node/counted';
 import { afterOneRound, withTurn } from './node/turns';
+import { withInput, withLazy } from './node/lazy-inputs';
 import { endsWithMaker, newNodeRun, type NodeRun } from './node/node-run';
 import { totalMs, type Expected } from './plan/expected';
 import { needs, ownerOf } from './plan/owners';
@@ -157,10 +158,15 @@ function started(
     running: run.running.concat(id),
     heardAt,
   };
+  if (planNode === undefined) return begun;
   const expected = run.pending.get(id);
-  if (expected === undefined || planNode === undefined) return begun;
-  const byClass = withoutNode(run.byClass, planNode, expected);
-  return { ...begun, pending: run.pending.with(id, undefined), byClass };
+  const next =
+    expected === undefined
+      ? begun
+      : { ...begun, pending: run.pending.with(id, undefined), byClass: withoutNode(run.byClass, planNode, expected) };
+  // If the run's beginning was missed, inputs of the node heard of first may have run before.
+  if (run.plan.nodes.size > LAZY_NODES || (run.isLate && heardAt === at)) return next;
+  return withLazy(next, planNode);
 }
 
 /** Whether no further node that the run made is kept: a server's frames would fill the memory (R16). */
@@ -180,7 +186,7 @@ function finished(run: RunClock, id: string, at: number, value?: number, max?: n
   const done: RunClock = {
     ...run,
     running: run.running.filter((other) => other !== id),
-    nodes: run.nodes.with(id, through),
+    nodes: withInput(run, id, at).with(id, through),
     hasBegun: true,
     thisRun: planNode === undefined ? run.thisRun : withDone(run.thisRun, planNode, node.expected, at - node.startedAt),
   };

@@ -54,7 +54,7 @@ function atWork({ running, nodes, plan }: RunClock): readonly AtWork[] {
   for (const id of running) {
     if (++looked > MOST_AT_WORK) break;
     const node = nodes.get(id);
-    if (node !== undefined) working.push({ id, node, planned: plan.nodes.get(id) });
+    if (node !== undefined && node.waits !== true) working.push({ id, node, planned: plan.nodes.get(id) });
   }
   return working;
 }
@@ -132,11 +132,11 @@ function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[],
   let toCome = 0;
   for (const { node, planned } of working) {
     if (node.expected.trust === 0 || planned?.prior.isApart === true) continue;
-    const { max, paceMs, startedAt } = node;
+    const { firstMax, max, paceMs, startedAt } = node;
     const ratio = (at - startedAt) / totalMs(node.expected);
     const expected = expectedOfPhase(node);
     const steps = node.value - node.firstValue;
-    const expectedMs = (expected.stepMs * expected.steps * steps) / max;
+    const expectedMs = (expected.stepMs * expected.steps * steps) / (firstMax ?? max);
     if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);
     else if (paceMs === 0) {
       const ms = expected.alone * totalMs(node.expected);

@@ -18,6 +18,7 @@ import {
   type SpeedTold,
 } from './server-speed';
 import { sharesOfTime, type Span } from './side-by-side';
+import { Skipped } from './skipped';
 import type { RunClock } from '../run-clock';
 import { ended } from '../run-events';
 import { CLOCKS_DIFFER_MS } from '../bar';
@@ -43,19 +44,29 @@ const MOST_SERVERS = 1_000;
 /** How many nodes are learned of one run. */
 const NODES_A_RUN = 500;
 
+/** What is known of nodes, of classes, of servers, and of inputs that nodes did without. */
+interface Known {
+  readonly nodes: Map<string, Measured>;
+  readonly classes: Map<string, Model>;
+  readonly speeds: Map<string, SpeedTold>;
+  readonly skipped: Skipped;
+}
+
 export function learned(): Learned {
   const nodes = new Map<string, Measured>();
   const classes = new Map<string, Model>();
   const speeds = new Map<string, SpeedTold>();
+  const skipped = new Skipped();
+  const known: Known = { nodes, classes, speeds, skipped };
   /** One function per server, shared by all its jobs. */
   const byServer = new Map<string, Durations>();
 
   return {
     durationsOn: (serverUrl) => {
       const server = hash(serverUrl);
-      const known = byServer.get(server) ?? durationsBy(server, nodes, classes, speeds);
-      remember(byServer, server, known, MOST_SERVERS);
-      return known;
+      const durations = byServer.get(server) ?? durationsBy(server, known);
+      remember(byServer, server, durations, MOST_SERVERS);
+      return durations;
     },
     learn: (serverUrl, run, at) => {
       // The clock was set during the run: its times are wrong.
@@ -71,14 +82,7 @@ export function learned(): Learned {
         if (seen?.doneAt === undefined || left-- <= 0) continue;
         const taken = takenBy(seen, seen.doneAt, shares.get(id));
         told = withNode(told, node, taken);
-        for (const key of keysOf(server, node, run.isCold)) {
-          const now = withRun(nodes.get(key), taken);
-          kept.push(...remembered(nodes, key, now, MOST_NODES, measuredToText(now)));
-        }
-        for (const key of classKeysOf(server, node, taken)) {
-          const model = learnt(classes.get(key) ?? emptyModel, node, taken, run.isCold);
-          if (model.runs > 0) kept.push(...remembered(classes, key, model, MOST_CLASSES, modelToText(model)));
-        }
+        kept.push(...skipped.learn(server, node, through), ...withTaken(known, server, node, taken, run.isCold));
       }
       kept.push(...remembered(speeds, speedKey(server), told, MOST_SERVERS, speedToText(told)));
       return [...new Map(kept)];
@@ -93,15 +97,37 @@ export function learned(): Learned {
         const measured = measuredFrom(value);
         const model = measured === undefined ? modelFrom(value) : undefined;
         const speed = speedFrom(value);
+        if (key.startsWith('w')) noted(skipped.take(key, value));
         if (key.startsWith('n') && measured !== undefined) noted(remember(nodes, key, measured, MOST_NODES));
         if (key.startsWith('c') && model !== undefined) noted(remember(classes, key, model, MOST_CLASSES));
         if (key.startsWith('s') && speed !== undefined) noted(remember(speeds, key, speed, MOST_SERVERS));
       }
       // An entry that was dropped may have been added again by a later one.
-      const isKept = (key: string): boolean => nodes.has(key) || classes.has(key) || speeds.has(key);
+      const isKept = (key: string): boolean =>
+        nodes.has(key) || classes.has(key) || speeds.has(key) || skipped.has(key);
       return [...gone].filter((key) => !isKept(key)).map((key) => [key, undefined]);
     },
   };
+}
+
+/** Adds how long a node took to what is known; the entries to store. */
+function withTaken(
+  { nodes, classes }: Known,
+  server: string,
+  node: PlanNode,
+  taken: Taken,
+  isCold: boolean,
+): readonly LearnedEntry[] {
+  const kept: LearnedEntry[] = [];
+  for (const key of keysOf(server, node, isCold)) {
+    const now = withRun(nodes.get(key), taken);
+    kept.push(...remembered(nodes, key, now, MOST_NODES, measuredToText(now)));
+  }
+  for (const key of classKeysOf(server, node, taken)) {
+    const model = learnt(classes.get(key) ?? emptyModel, node, taken, isCold);
+    if (model.runs > 0) kept.push(...remembered(classes, key, model, MOST_CLASSES, modelToText(model)));
+  }
+  return kept;
 }
 
 /** Puts a value last; the entries to store: its text, and the removal of the one that it displaced. */
@@ -125,12 +151,7 @@ function remembered<V>(
  * A node's expected time by the first of: the node, measured as cold or warm as now, or the other; its class here;
  * elsewhere; its name, at the speed of this server.
  */
-function durationsBy(
-  server: string,
-  nodes: ReadonlyMap<string, Measured>,
-  classes: ReadonlyMap<string, Model>,
-  speeds: ReadonlyMap<string, SpeedTold>,
-): Durations {
+function durationsBy(server: string, { nodes, classes, speeds, skipped }: Known): Durations {
   const measuredOn = (node: PlanNode, isCold: boolean): Expected | undefined => {
     for (const key of keysOf(server, node, isCold)) {
       const measured = nodes.get(key);
@@ -139,7 +160,7 @@ function durationsBy(
     return undefined;
   };
   const speed = (): Speed => speedOf(speeds.get(speedKey(server)));
-  return (node, isCold) => {
+  const timeOf: Durations = (node, isCold) => {
     const known = measuredOn(node, isCold);
     if (known !== undefined) return known;
     const other = measuredOn(node, !isCold);
@@ -151,6 +172,10 @@ function durationsBy(
     return elsewhere === undefined
       ? guessAt(speed(), node)
       : { ...expectedBy(elsewhere, node, isCold, speed()), trust: 0 };
+  };
+  return (node, isCold) => {
+    const without = skipped.of(server, node);
+    return without === undefined ? timeOf(node, isCold) : { ...timeOf(node, isCold), without };
   };
 }
 

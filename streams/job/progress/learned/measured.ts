@@ -9,7 +9,7 @@ export interface Taken {
   readonly beforeMs: number;
   /** The time of a step, ms; 0 if it told no steps. */
   readonly stepMs: number;
-  /** Steps of a round, and rounds; less than one round if it ended long before its `max`. */
+  /** Steps of a round by its first `max`, and rounds; less than one round if it ended long before that. */
   readonly steps: number;
   readonly rounds: number;
   /** The bars after its first, which the fields above are about. */
@@ -35,13 +35,14 @@ export function takenBy(node: NodeRun, doneAt: number, alone = 1): Taken {
   if (first !== undefined)
     return { ...takenBy(first, first.steppedAt, alone), later: laterOf(node), afterMs: doneAt - node.steppedAt };
   const tookMs = Math.max(0, doneAt - node.startedAt);
-  const { max, paceMs } = node;
+  const { max, paceMs, firstMax = max } = node;
   if (max <= 0 || paceMs <= 0) return { beforeMs: tookMs, stepMs: 0, steps: 1, rounds: 1, afterMs: 0, alone };
   const rounds = (node.rounds + 1) * countedShare(node, doneAt);
   const stepMs = Math.min(node.rounds > 0 ? paceOfRounds(node) : paceMs, tookMs / (max * rounds));
   const fixedMs = tookMs - stepMs * max * rounds;
   const afterMs = Math.max(0, Math.min(fixedMs, doneAt - node.steppedAt));
-  return { beforeMs: fixedMs - afterMs, stepMs, steps: max, rounds, afterMs, alone };
+  // What it counted to at first is all that the next run can be compared with while it goes on.
+  return { beforeMs: fixedMs - afterMs, stepMs, steps: firstMax, rounds: (rounds * max) / firstMax, afterMs, alone };
 }
 
 /** The mean time of a step in all rounds, with what is between them: each may have a pace of its own. */

@@ -4,15 +4,16 @@ import { isAnotherPhase, withNextPhase } from './phases';
 
 /**
  * The node after a step; the same object if that is nothing new. If its value falls, it has begun another round; if it
- * counts anew to another `max`, another bar.
+ * counts anew to another `max`, another bar. If it goes on to another `max`, it knows better now how many steps it makes.
  */
 export function counted(node: NodeRun, toldValue: number, toldMax: number, at: number): NodeRun {
   const [value, max] = [amount(toldValue), amount(toldMax)];
   if (value === node.value && max === node.max) return node;
   const step = { value, max, steppedAt: at, toldMs: node.value > 0 ? at - node.steppedAt : 0 };
   const isFirst = node.value === 0 && node.rounds === 0;
-  const grows = max > node.max && value > node.value && !isFirst && node.max > 1;
-  const isAnew = max !== node.max && !grows && !isFirst && node.max > 1;
+  const isOther = max !== node.max && !isFirst && node.max > 1;
+  const goesOn = isOther && value > node.value && (max > node.max || node.value < node.max);
+  const isAnew = isOther && !goesOn;
   if (isAnew && isAnotherPhase(node, max))
     return { ...withNextPhase(node), value, max, steppedAt: at, firstValue: value, firstAt: at, roundAt: at };
   if (value < node.value || isAnew)
@@ -33,7 +34,7 @@ export function counted(node: NodeRun, toldValue: number, toldMax: number, at: n
   const paceMs = hasPace ? (at - node.firstAt) / steps : node.paceMs;
   const recentMs = hasPace ? recentPace(node, value, steps, at) : node.recentMs;
   const next = withSteps(node, { value, max, steppedAt: at, toldMs: step.toldMs, paceMs, recentMs });
-  return grows ? { ...next, grows } : next;
+  return goesOn ? { ...next, firstMax: node.firstMax ?? node.max } : next;
 }
 
 /** The mean time of a round, as the next one begins. */

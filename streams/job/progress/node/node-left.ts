@@ -154,7 +154,7 @@ export function countingLeftMs(
   const paceMs = paceOf(node, expected, factor, otherMs, waited);
   const isRegular = steps > 1 || node.turn !== undefined;
   const roundLeft = silentMs(paceMs * steps, since, isRegular ? STEPS_SPREAD : STEP_SPREAD);
-  const toCome = roundsToCome(node, expected) * roundMs(node, expected, paceMs);
+  const toCome = node.firstMax === undefined ? roundsToCome(node, expected) * roundMs(node, expected, paceMs) : 0;
   const afterMs = (expected.afterMs ?? 0) * factor;
   if (steps > 0 || toCome > 0) return roundLeft + toCome + afterMs;
   return Math.max(roundLeft, overdueMs(afterMs, since, expected.trust));
@@ -174,14 +174,15 @@ function roundMs(
 }
 
 /**
- * The steps to the end of the round. If `max` grows, as many are expected as were made. A node that goes on in the midst
+ * The steps to the end of the round. If `max` has grown, as many are expected as in earlier runs, else as were made. A node that goes on in the midst
  * is expected to make the steps that it declares, if those are fewer; one that ended early in earlier runs, to end as
  * early, or soon.
  */
 function stepsLeft(node: NodeRun, { rounds, trust }: Expected, declared = Infinity): number {
-  const { value, max, grows } = node;
+  const { value, max, firstMax } = node;
   const toMax = Math.max(0, max - value);
-  if (grows === true) return Math.max(toMax, value);
+  if (firstMax !== undefined)
+    return max < firstMax ? toMax : Math.max(toMax, trust < MEASURED_TRUST ? value : rounds * firstMax - value);
   const made = value - skipped(node);
   if (made < value && made < declared && declared < max) return Math.min(toMax, declared - made);
   if (rounds >= 1 || trust < MEASURED_TRUST) return toMax;
@@ -220,7 +221,7 @@ function paceOf(
   waited = { ms: 0, spaceMs: 0 },
 ): number {
   const seen = node.value - node.firstValue + node.rounds * node.max;
-  const perStep = expected.steps / node.max;
+  const perStep = expected.steps / (node.firstMax ?? node.max);
   const wanted = otherMs ?? expected.stepMs * factor * perStep;
   if (node.paceMs > 0) {
     const doubt = wanted > 0 ? 1.5 * (otherMs === undefined ? expected.trust : 0.3) : 0;

@@ -39,11 +39,13 @@ export interface NodeRun {
   readonly makes?: boolean;
   /** Of a loop's last node: the node whose copy begins each round, which counts as a step. */
   readonly turn?: string;
+  /** Whether it waits for an input that it asked for: its own time has not begun. */
+  readonly waits?: boolean;
   readonly doneAt?: number;
   /** The last value told before the node was done; its end sets `value` to all steps. */
   readonly toldValue?: number;
-  /** Whether its `max` has grown with its value: how far it will grow is not known. */
-  readonly grows?: boolean;
+  /** Its first `max` in this round, if that has changed as it went on; if it has grown, it may grow again. */
+  readonly firstMax?: number;
 }
 
 /** The expected time of a node that the run made and that is over with its maker: the maker's time includes it. */
@@ -111,9 +113,10 @@ const isPlain = (node: NodeRun): boolean =>
   node.displayId === undefined &&
   node.makes === undefined &&
   node.turn === undefined &&
+  node.waits === undefined &&
   node.doneAt === undefined &&
   node.toldValue === undefined &&
-  node.grows === undefined &&
+  node.firstMax === undefined &&
   node.heardFrom === undefined;
 
 /** Whether a node has told a step. Some count in seconds or shares: `0.5` of `1`. */

@@ -12,7 +12,7 @@ export const isAnotherPhase = ({ first, later = [], cycles = false }: NodeRun, m
   !cycles && later.length < MOST_PHASES - 1 && first?.max !== max && later.every(({ steps }) => steps !== max);
 
 /** The node at the beginning of another bar. */
-export const withNextPhase = (node: NodeRun): NodeRun => ({
+export const withNextPhase = ({ firstMax: _, ...node }: NodeRun): NodeRun => ({
   ...node,
   toldMs: 0,
   rounds: 0,
@@ -21,7 +21,6 @@ export const withNextPhase = (node: NodeRun): NodeRun => ({
   phaseAt: node.steppedAt,
   paceMs: 0,
   recentMs: 0,
-  grows: false,
   first: node.first ?? node,
   later: laterOf(node),
 });

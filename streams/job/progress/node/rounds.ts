@@ -28,5 +28,5 @@ export function roundsToCome(node: NodeRun, { rounds, trust, roundsSpread = 0 }:
 export function isOpen(node: NodeRun, expected: Expected): boolean {
   if (varies(expected)) return true;
   if (node.rounds > 0 && (expected.trust < MEASURED_TRUST || node.rounds >= expected.rounds)) return true;
-  return node.value >= node.max && node.rounds + 1 < expected.rounds;
+  return node.value >= node.max && node.firstMax === undefined && node.rounds + 1 < expected.rounds;
 }

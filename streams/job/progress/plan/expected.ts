@@ -21,6 +21,8 @@ export interface Expected {
   readonly alone: number;
   /** Of a loop's last node: the nodes that the loop is guessed to repeat, and how often. */
   readonly repeats?: readonly Repeated[];
+  /** The inputs that it did without in its last run, as it asks only for what it needs. */
+  readonly without?: readonly string[];
   /** How sure it is: 0 a guess by its name, 1 measured on this very node. */
   readonly trust: number;
 }

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { isDue, shownAt } from '../../../../streams/job/progress/bar';
 import type { RunClock } from '../../../../streams/job/progress/run-clock';
 import { executing, stepped } from '../../../../streams/job/progress/run-events';
-import { aRun, sampling, shownAtTimes } from './a-run';
+import { aRun, sampling, shownAtTimes, type Nodes } from './a-run';
 
 const seconds = (count: number, from = 0): readonly number[] =>
   Array.from({ length: count }, (_, n) => from + (n + 1) * 1_000);
@@ -110,4 +110,23 @@ test.each([
   expect(after.leftMs / before.leftMs).toBeCloseTo(1, 1);
   const next = shownAt(stepped(after.run, '2', 6, 10, from + 120_000 + by), from + 120_000 + by);
   expect(next.share).toBeCloseTo(0.6, 1);
+});
+
+test('a bar that is ahead of a node that nobody knows moves by a thousandth at least each tenth of the time', () => {
+  const nodes: Nodes = { '1': ['Retile Enhance', {}], '2': ['SaveImage', { images: ['1', 0] }] };
+  let run = executing(aRun(nodes), '1', 0);
+  let [last, since] = [0, 0];
+  const stood: number[] = [];
+  for (let at = 100; at <= 160_000; at += 100) {
+    // Eight rounds of twenty steps, all of it told as if each were the last.
+    run = stepped(run, '1', 1 + (Math.floor(at / 1_000) % 20), 20, at);
+    const shown = shownAt(run, at);
+    run = shown.run;
+    const told = Math.floor(shown.share * 1_000);
+    if (told === last) continue;
+    stood.push((at - since) / at);
+    [last, since] = [told, at];
+  }
+  expect(last).toBeLessThan(1_000);
+  expect(Math.max(...stood.slice(20))).toBeLessThan(0.1);
 });

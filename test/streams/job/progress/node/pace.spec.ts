@@ -1,4 +1,6 @@
 import { silentMs, spread } from '../../../../../streams/job/progress/node/node-left';
+import { learned } from '../../../../../streams/job/progress/learned/learned';
+import type { RunClock } from '../../../../../streams/job/progress/run-clock';
 import { executing, snapshot, stepped } from '../../../../../streams/job/progress/run-events';
 import { timeLeft } from '../../../../../streams/job/progress/time-left';
 import { aRun, running, type Nodes } from '../a-run';
@@ -74,5 +76,53 @@ describe('a node whose class had 100 ms a step in this run', () => {
     expect(timeLeft(first, 2_400).ms / (9 * 400)).toBeGreaterThan(0.9);
     const next = stepped(first, '2', 2, 10, 2_500);
     expect(timeLeft(next, 2_500).ms).toBeLessThan(1_500);
+  });
+});
+
+describe('a node that goes on to another max', () => {
+  /** Counts as a server tells: to each value of the given max, a step a second. */
+  const counting = (start: RunClock, ...parts: readonly (readonly [to: number, max: number])[]): RunClock => {
+    let run = executing(start, '1', 0);
+    let value = 0;
+    for (const [to, max] of parts) while (value < to) run = stepped(run, '1', ++value, max, value * 1_000);
+    return run;
+  };
+  const only: Nodes = { '1': ['Tracker', {}], '2': ['SaveImage', { images: ['1', 0] }] };
+  const learntOf = (...parts: readonly (readonly [to: number, max: number])[]) => {
+    const known = learned();
+    const end = parts.at(-1)![0] * 1_000;
+    for (let n = 0; n < 2; n++) known.learn('s', executing(counting(aRun(only), ...parts), '2', end), end + 100);
+    return aRun(only, { durations: known.durationsOn('s') });
+  };
+
+  test('has fewer steps to come if that is less, in the same bar', () => {
+    const run = counting(aRun(only), [10, 40], [11, 20]);
+    expect(run.nodes.get('1')).not.toHaveProperty('first');
+    expect(timeLeft(run, 11_000).ms / 9_000).toBeCloseTo(1, 0);
+  });
+
+  test.each([
+    [
+      'less',
+      [
+        [10, 40],
+        [20, 20],
+      ],
+      20,
+    ],
+    [
+      'more',
+      [
+        [10, 20],
+        [60, 60],
+      ],
+      60,
+    ],
+  ] as const)('is expected to do so in the next run, if that is %s', (_, parts, all) => {
+    const at = (to: number, ...more: readonly (readonly [number, number])[]): number =>
+      timeLeft(counting(learntOf(...parts), ...more), to * 1_000).ms / 1_000;
+    const [[turn, first], [, last]] = parts;
+    expect(at(5, [5, first]) / (all - 5)).toBeCloseTo(1, 0);
+    expect(at(15, [turn, first], [15, last]) / (all - 15)).toBeCloseTo(1, 0);
   });
 });

@@ -12,10 +12,11 @@ const extras: Extras = {
   owner: 'a',
   displayId: 'b',
   makes: true,
+  waits: true,
   turn: 'c',
   doneAt: 1,
   toldValue: 1,
-  grows: true,
+  firstMax: 1,
 };
 const steps = { value: 3, max: 4, steppedAt: 5, toldMs: 6, paceMs: 7, recentMs: 8 };
 
