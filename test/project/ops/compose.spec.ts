@@ -65,7 +65,7 @@ test('Compose gives settings with which a gateway starts, and beyond this machin
   const given = { COMFYUI_URL: 'http://comfyui:8188', REDIS_PASSWORD: 'x' };
   const secret = randomBytes(32).toString('base64');
   expect(settingsOf(interpolated(environment, { ...given, JWT_SECRET: secret }))).toMatchObject({
-    right: { host: '0.0.0.0', proxies: 1, logLevel: 'info' },
+    right: { gateway: { host: '0.0.0.0', proxies: 1 }, logLevel: 'info' },
   });
   const keys = 'https://login.example.com/keys';
   expect(settingsOf(interpolated(environment, { ...given, JWT_SECRET: '', JWT_JWKS_URL: keys }))).toMatchObject({
