@@ -160,18 +160,19 @@ test('[R12] a job that Redis lost with its lease is in the store again though an
   const { clientId = '' } = await job.where(progressed);
   const [state, beside] = [`comfyui:job:${job.promptId}`, `{comfyui:job:${job.promptId}}`];
   const isKept = async (): Promise<boolean> => (await one.admin.exists(state, `${beside}:workflow`)) === 2;
-  // Then it says nothing until it is let go.
-  await until(async () => (await one.stored(job.promptId))?.node?.value === 15);
+  // Then it says nothing until it is let go. On a slow machine the last frame may go with a socket that was replaced.
+  await until(async () => ((await one.stored(job.promptId))?.node?.value ?? 0) >= 14);
   await until(isKept);
-  // It dies before it has taken anything up.
+  // It dies before it has taken anything up, though not before its lease was seen.
   const another = JSON.stringify({ instance: 'another' });
   await one.admin
     .multi()
-    .set(leaseKey(clientId), another, 'PX', 4_000)
+    .set(leaseKey(clientId), another)
     .del(state)
     .del(`${beside}:fence`, `${beside}:workflow`)
     .exec();
   await until(isKept);
+  await one.admin.del(leaseKey(clientId));
   one.letJobsGo();
   expect(await b.watch(job.promptId).end).toMatchObject({ status: 'completed', attempt: 1 });
   expect(one.comfy.posted).toHaveLength(1);
