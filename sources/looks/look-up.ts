@@ -89,8 +89,8 @@ function pagesOf({ one, ends, answers, renamed }: JobRoutes, told: Told, clock: 
  * One look at these jobs: asks for the queue once, then for each job that is not in it, and for a running one whose
  * workflow is still unknown. A job whose success was heard is not looked for in the queue. One that was never heard of
  * may have another id, which an old server gave it. If the queue cannot be read (other clients' workflows are in it),
- * each job is asked for by its id. If `isOurs` is given, the queue is told with
- * the workflows of the other clients' jobs before those that wait.
+ * each job is asked for by its id. If `isOurs` is given, the queue is told with the workflows of the other clients' jobs
+ * before those that wait.
  */
 export function lookUp(
   routes: JobRoutes,

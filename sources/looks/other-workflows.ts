@@ -36,25 +36,20 @@ export function workflowsOf({ wholeQueue }: JobRoutes, clock: SchedulerLike): Wo
         }),
       );
     },
-    entryOf: (queued) => ({
-      ...entryOf(queued),
-      graph: () => {
-        const { graph } = queued;
-        if (graph !== undefined) read.add(queued.promptId);
-        return graph;
-      },
-    }),
-  };
-}
-
-function entryOf(queued: Queued): QueueEntry {
-  const { promptId: runId, targets, extraData } = queued;
-  const ours = extraData[MARK];
-  return {
-    runId,
-    nodes: () => queued.nodes,
-    graph: () => queued.graph,
-    ...(typeof ours === 'string' && { promptId: ours }),
-    ...(targets !== undefined && { targets }),
+    entryOf: (queued) => {
+      const { promptId: runId, targets, extraData } = queued;
+      const ours = extraData[MARK];
+      return {
+        runId,
+        nodes: () => queued.nodes,
+        graph: () => {
+          const { graph } = queued;
+          if (graph !== undefined) read.add(runId);
+          return graph;
+        },
+        ...(typeof ours === 'string' && { promptId: ours }),
+        ...(targets !== undefined && { targets }),
+      };
+    },
   };
 }

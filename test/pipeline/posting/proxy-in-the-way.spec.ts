@@ -88,6 +88,6 @@ test.concurrent('what is reported of a server tells which it is, without its log
   await Promise.all([a.run(steps(), { server: second.url }), a.pipeline.cancel(running.promptId)]);
   const expected = ['cancel', 'look', 'socket', 'submit'].map((where) => `${where} ${second.url}`);
   await until(() => expected.every((each) => told.has(each)));
-  const urls = [...told].map((each) => each.split(' ')[1]);
-  expect(urls.filter((url) => url !== first.url && url !== second.url)).toEqual([]);
+  // On a slow machine the socket to the other one may be renewed, too.
+  expect([...told].filter((each) => each !== `socket ${first.url}`).sort()).toEqual(expected);
 });
