@@ -19,10 +19,11 @@ interface Without {
 /** The inputs that lazy nodes did without in their last runs; by node, with what it declares, of a workflow. */
 export class Skipped {
   readonly #known = new Map<string, Without>();
-  /** The classes of those nodes: only nodes of these are looked for. */
-  readonly #types = new Set<string>();
+  /** The classes of those nodes, until they change: only nodes of these are looked for. */
+  #types: ReadonlySet<string> | undefined;
 
   of(server: string, node: PlanNode): readonly string[] | undefined {
+    this.#types ??= new Set([...this.#known.values()].map(({ type }) => type));
     return this.#types.has(node.type) ? this.#known.get(keyOf(server, node))?.inputs : undefined;
   }
 
@@ -40,6 +41,7 @@ export class Skipped {
     const key = keyOf(server, node);
     if (inputs.length === 0) {
       this.#known.delete(key);
+      this.#types = undefined;
       return [[key, undefined]];
     }
     const dropped = this.#note(key, { type: node.type, inputs });
@@ -55,7 +57,7 @@ export class Skipped {
   }
 
   #note(key: string, without: Without): readonly [string, unknown] | undefined {
-    this.#types.add(without.type);
+    this.#types = undefined;
     return remember(this.#known, key, without, MOST);
   }
 }
