@@ -1,5 +1,5 @@
-import { aState } from '../../streams/job/a-job';
-import { aShop, ONE } from '../../support/pipeline/a-shop';
+import { aState } from '../../../streams/job/a-job';
+import { aShop, ONE } from '../../../support/pipeline/a-shop';
 
 describe('on virtual time', () => {
   test.each([
