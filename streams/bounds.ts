@@ -88,8 +88,9 @@ export const bounds = {
   /** Of one user: lists that are read at a time, and how many more wait. */
   listsAtOnce: 1,
   listsWaiting: 100,
-  /** States that are read for one page, even if few of them match. */
+  /** States that are read for one page, even if few of them match, and characters of their JSON. */
   pageReads: 2_000,
+  pageReadBytes: 8 << 20,
   /** Files that came over a socket: bytes of one, of all of a job's, and how many a job may have. */
   fileBytes: 32 << 20,
   filesBytes: 128 << 20,

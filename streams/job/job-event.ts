@@ -128,6 +128,8 @@ export type SessionEvent = { readonly clientId: string; readonly at: number } &
 export interface QueueEvent {
   readonly tag: 'queueLength';
   readonly serverUrl: string;
+  /** Whose socket told it: each `status` goes to all sockets. */
+  readonly clientId: string;
   readonly remaining: number;
   readonly at: number;
 }

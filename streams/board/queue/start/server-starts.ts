@@ -1,6 +1,6 @@
 import type { JobReads } from '../../job-index';
 import { bounds } from '../../../bounds';
-import type { QueueSeen } from '../../../job/job-event';
+import type { QueueEvent, QueueSeen } from '../../../job/job-event';
 import type { Job } from '../../../job/job';
 import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Durations } from '../../../job/progress/plan/expected';
@@ -49,9 +49,14 @@ export class ServerStarts {
     this.#walked = undefined;
   }
 
-  /** Takes in the queue's length. Forgets other clients' workflows if no job of ours is there to wait for them. */
-  told(remaining: number, at: number, strangers: Strangers): void {
+  /**
+   * Takes in the queue's length; `isEnd`: it tells that a run has ended. Forgets other clients' workflows if no job of
+   * ours is there to wait for them.
+   */
+  told({ remaining, at }: QueueEvent, isEnd: boolean, strangers: Strangers): void {
     if (this.#jobs.countOf(this.#url) === 0) strangers.forget(this.#url);
+    const over = isEnd ? this.#line.confirmed() : undefined;
+    if (over !== undefined) this.#ran(over);
     const ms = this.#line.told(remaining, at, {
       isOurs: (id) => this.#live(id) !== undefined,
       isOver: (id) => this.#live(id)?.stage.tag === 'fetchingOutputs',

@@ -56,10 +56,11 @@ export function aQueue(...some: readonly Job[]) {
     },
     /** The run at the front begins at second 0. */
     begins: () => {
-      for (const remaining of [0, 1]) starts.told({ tag: 'queueLength', serverUrl: SERVER, remaining, at: 0 });
+      for (const remaining of [0, 1])
+        starts.told({ tag: 'queueLength', clientId: 'c', serverUrl: SERVER, remaining, at: 0 });
     },
     length: (at: number, remaining: number) => {
-      starts.told({ tag: 'queueLength', serverUrl: SERVER, remaining, at: at * 1000 });
+      starts.told({ tag: 'queueLength', clientId: 'c', serverUrl: SERVER, remaining, at: at * 1000 });
     },
     /** A job of ours has run from one second to another. */
     ran: (job: Job, from: number, to: number, cached: readonly string[] = []) => {
