@@ -38,7 +38,8 @@ function toBePosted({ isKnown = true, waits }: { readonly isKnown?: boolean; rea
     { report: (_where, error) => reports.push(error) },
   );
   let changes = 0;
-  its.changed$.subscribe(() => (changes += 1));
+  const heed = (): void => void its.changed$.subscribe(() => (changes += 1));
+  heed();
   /** Whether it may be posted, and how many times that was to be asked since the last call. */
   const may = () => ({ may: its.mayPost(), asked: changes - (changes = 0) });
   const doubt = (): void => void (lease.now = 'doubtful');
@@ -46,7 +47,7 @@ function toBePosted({ isKnown = true, waits }: { readonly isKnown?: boolean; rea
     Object.assign(lease, { now: 'certain', term: lease.term + 1 });
     leaseChanged$.next();
   };
-  return { board, state, lease, store, leaseChanged$, written, renewed, reports, may, doubt, extended };
+  return { board, state, lease, store, leaseChanged$, written, renewed, reports, heed, may, doubt, extended };
 }
 
 test('[R11] under a lease that was certain all the time a job is posted, and nothing is written for it', () => {
@@ -67,6 +68,14 @@ test('[R11] once its lease was in doubt a job is posted only after its state was
   expect(written).toEqual([state]);
   leaseChanged$.next();
   expect(written).toHaveLength(1);
+});
+
+test('[R11] so it is where nobody had asked yet when its lease was in doubt', () => {
+  const { lease, heed, may, written, state } = toBePosted();
+  lease.term = 1;
+  expect(may().may).toBe(false);
+  heed();
+  expect([may().may, written]).toEqual([true, [state]]);
 });
 
 test('[R11] a job that another instance has meanwhile is not posted, and is left to the queue of writes', () => {
