@@ -5,7 +5,7 @@ import { outages } from '../../../pipeline/posting/outages';
 import { posting, type Posting, type PostingParts } from '../../../pipeline/posting/posting';
 import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
-import { NoAnswer } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
 import type { Submission } from '../../../sources/rest/submission';
 import { jobBoard, type Board, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
