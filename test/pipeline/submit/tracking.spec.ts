@@ -1,7 +1,7 @@
 import { EMPTY, Subject, lastValueFrom, of, tap, throwError, toArray, type Observable, type SchedulerLike } from 'rxjs';
 import { UnknownJob } from '../../../pipeline/api';
 import { tracking, type TrackingParts } from '../../../pipeline/submit/tracking';
-import { NoAnswer } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
 import type { BoardEvent } from '../../../streams/board/board';
 import type { JobState } from '../../../streams/job/job-state';
 import { aState } from '../../streams/job/a-job';

@@ -1,4 +1,5 @@
-import { Subject } from 'rxjs';
+import { Subject, of } from 'rxjs';
+import { TooManyJobs } from '../../../pipeline/api';
 import { withinLimits } from '../../../pipeline/submit/user-limits';
 import type { Usage } from '../../../sinks/job-store';
 import { skippingErrors } from '../../../streams/operators/reporting';
@@ -46,4 +47,21 @@ test('[R17] the store is asked one thing at a time of a user; those who come mea
     ['a', 'b', 'c', 'd'],
     ['a', 'b', 'c'],
   ]);
+});
+
+test('that a job’s beginning is over is said as often as one likes, and ends no other’s', async () => {
+  const admitted = withinLimits({
+    board: { countOfUser: () => 0, nodesOfUser: () => 0 },
+    store: { usage: () => of({ jobs: 0, bytes: 0 }) },
+    limits: { jobs: 1, bytes: 10, nodes: 10 },
+    attempted: skippingErrors('store', () => undefined),
+  });
+  const begin = (promptId: string) => admitted({ promptId, userId: 'ada', bytes: 1, nodes: () => 1 });
+  const over = await begin('a');
+  over();
+  const last = await begin('b');
+  over();
+  await expect(begin('c')).rejects.toThrow(TooManyJobs);
+  last();
+  await expect(begin('c')).resolves.toBeDefined();
 });
