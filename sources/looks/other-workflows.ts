@@ -2,7 +2,7 @@ import { catchError, of, type Observable, type SchedulerLike } from 'rxjs';
 import { bounds } from '../../streams/bounds';
 import type { QueueEntry } from '../../streams/job/job-event';
 import type { Queued } from '../codecs/jobs.codec';
-import { NoAnswer } from '../rest/rest';
+import { NoAnswer } from '../rest/no-answer';
 import type { JobRoutes } from './job-routes';
 import { MARK } from './queue-places';
 
