@@ -71,6 +71,7 @@ function aDesk({
         }),
     },
     keys: { of: () => undefined, note: () => undefined },
+    sight: { caughtUp: () => EMPTY },
     limits,
     timeoutMs: () => undefined,
     run: (command$: Observable<BoardEvent>) =>
