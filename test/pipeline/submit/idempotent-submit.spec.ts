@@ -56,6 +56,15 @@ test('the same again is the same job, through any instance, and was submitted on
   expect(submitted.map(({ promptId }) => promptId)).toEqual([job.promptId]);
 });
 
+test('while its job is known it is that as it is by now', async () => {
+  const { instance, jobs } = aStore();
+  const submit = instance();
+  const { promptId } = await submit();
+  const now = aState({ promptId, status: 'processing', seq: 7 });
+  jobs.set(promptId, now);
+  expect(await submit()).toBe(now);
+});
+
 test('the same at the same time shares one submit', async () => {
   const { instance, submitted } = aStore();
   const submit = instance();
