@@ -138,6 +138,8 @@ export interface QueueEvent {
 export interface QueueEntry {
   /** The server's id of the run. */
   readonly runId: string;
+  /** Whose job it is, if the entry tells: the id of the client that posted it. */
+  readonly client?: string;
   /** The id that we gave the run, if the entry carries one that differs. */
   readonly promptId?: string;
   /** Counts the nodes of its workflow at each call; 0 if the server did not send it. */

@@ -7,6 +7,8 @@ import { remember } from '../../../maps/remember';
 export interface Slot {
   /** Our job's `promptId`, or another client's run id; `undefined` if no look has named it yet. */
   readonly id: string | undefined;
+  /** Whose job it is, of another client. */
+  readonly client?: string;
   /** The workflow of another client's job, if it was read. */
   readonly graph?: Graph;
   readonly targets?: readonly string[];
