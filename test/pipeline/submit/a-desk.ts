@@ -89,6 +89,7 @@ export function aDesk({
     transit,
     ...storing({ how, used, keys, stored, asked, done, clock }),
     keys: { of: () => undefined, note: () => undefined },
+    sight: { caughtUp: () => EMPTY },
     limits,
     timeoutMs: () => undefined,
     run: (command$: Observable<BoardEvent>) =>

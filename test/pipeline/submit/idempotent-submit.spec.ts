@@ -28,6 +28,7 @@ function aStore() {
       store: store as JobStore,
       get: (promptId) => Promise.resolve(jobs.get(promptId)),
       keys: { of: () => undefined, note: () => undefined },
+      sight: { caughtUp: () => EMPTY },
       clock,
       attempted: (work$) => work$,
     });

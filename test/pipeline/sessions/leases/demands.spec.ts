@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, Subject } from 'rxjs';
+import { EMPTY, NEVER, Subject, mergeMap, tap } from 'rxjs';
 import type { Demand } from '../../../../pipeline/demand';
 import { sessions } from '../../../../pipeline/sessions/leased-sessions';
 import type { SessionParts } from '../../../../pipeline/sessions/sessions';
@@ -15,14 +15,14 @@ import { aWorld, key, SERVER } from './a-world';
 /** The sessions of an instance whose own one is `own`, and what they demand; what it asks of whoever has one. */
 function ours() {
   const world = aWorld();
-  const { leases, link } = world.instance('one');
+  const { leases, link, holds } = world.instance('one');
   const board = jobBoard(defaultTiming);
   const states = watchers<JobState>();
   const asked$ = new Subject<SessionRequest>();
   const asked: SessionRequest[] = [];
   const released: (readonly [clientId: string, forget: boolean])[] = [];
   const parts = {
-    servers: [{ url: SERVER, clientId: 'own', session: () => ({}) }],
+    servers: [{ url: SERVER, clientId: 'own', session: (clientId: string) => ({ clientId }) }],
     store: {
       leases: {
         ...leases,
@@ -51,7 +51,14 @@ function ours() {
   });
   const demands: Demand[] = [];
   its.demand$.subscribe((demand) => demands.push(demand));
-  its.opened$.subscribe();
+  const opened: string[] = [];
+  const over: string[] = [];
+  its.opened$
+    .pipe(
+      tap(({ clientId }) => opened.push(clientId)),
+      mergeMap(({ clientId, end$ }) => end$.pipe(tap(() => over.push(clientId)))),
+    )
+    .subscribe();
   const begin = (promptId: string, session = 'own'): void => {
     const state = aState({ promptId, clientId: session, serverUrl: SERVER });
     board.take({ tag: 'opened', job: jobOf(state) });
@@ -59,7 +66,7 @@ function ours() {
   };
   const ask = (request: SessionRequest): void => asked$.next(request);
   world.pass(1);
-  return { ...world, link, begin, ask, asked, demands, released };
+  return { ...world, its, holds, link, begin, ask, asked, demands, released, opened, over };
 }
 
 const cancel: SessionJobRequest = { tag: 'cancel', promptId: 'p' };
@@ -117,10 +124,65 @@ test('[R7] a second after a session was lost its successor is told to look at it
 });
 
 test('inherited sessions are given up for good once no job of theirs is left, looked at each half minute', () => {
-  const { orphaned, begin, pass, released } = ours();
+  const { orphaned, begin, pass, released, opened, over } = ours();
   orphaned(2);
   pass(10_000);
   begin('p', `${SERVER} 0`);
   pass(60_000);
   expect(released).toEqual([[`${SERVER} 1`, true]]);
+  expect([[...opened].sort(), over]).toEqual([[`${SERVER} 0`, `${SERVER} 1`, 'own'], [`${SERVER} 1`]]);
+});
+
+describe('a session that is held', () => {
+  test('[R11] is certain while its lease is, of the next term once it was doubtful, and said to change with it', () => {
+    const { its, link, pass } = ours();
+    const changes: string[] = [];
+    for (const clientId of ['own', 'other']) its.leaseChanged(clientId).subscribe(() => changes.push(clientId));
+    const standing = () => [its.lease('own'), its.term('own')];
+    expect([standing(), its.lease('other'), its.term('other')]).toEqual([['certain', 0], 'none', 0]);
+    link.down = true;
+    pass(10_000);
+    expect([standing(), changes]).toEqual([['doubtful', 0], []]);
+    link.down = false;
+    pass(1_000);
+    expect(standing()).toEqual(['certain', 1]);
+    expect(changes).toEqual(['own']);
+  });
+
+  test('is none of ours any more once another has it: its jobs are let go, its socket ends, and new ones get another', () => {
+    const { its, link, pass, grant, begin, demands, opened, over } = ours();
+    const changes: string[] = [];
+    its.leaseChanged('own').subscribe(() => changes.push('own'));
+    begin('p');
+    link.down = true;
+    pass(11_000);
+    grant(key('own'), 'two');
+    link.down = false;
+    pass(1_000);
+    expect([its.lease('own'), changes, over]).toEqual(['none', ['own'], ['own']]);
+    expect(demands).toEqual([{ tag: 'letGo', promptId: 'p' }]);
+    const own = its.own(SERVER);
+    expect([own === 'own', its.lease(own), opened]).toEqual([false, 'certain', ['own', own]]);
+  });
+
+  test.each([
+    ['without jobs is unregistered', false, [['own', true]], 0],
+    ['with jobs is registered, in case it never was, and released to be taken', true, [['own', false]], 1],
+  ])('and given back %s', (_how, hasJobs, expected, asked) => {
+    const { its, begin, released, holds } = ours();
+    if (hasJobs) begin('p');
+    const before = holds.length;
+    let isOver = false;
+    its.release().subscribe({ complete: () => (isOver = true) });
+    expect([released, holds.length - before, isOver]).toEqual([expected, asked, true]);
+  });
+});
+
+test('a job is on its way until all are through who had it so', () => {
+  const transit = inTransit();
+  for (let n = 0; n < 3; n++) transit.enter('p');
+  for (let n = 0; n < 2; n++) transit.leave('p');
+  expect([transit.has('p'), transit.isEmpty()]).toEqual([true, false]);
+  transit.leave('p');
+  expect([transit.has('p'), transit.isEmpty()]).toEqual([false, true]);
 });
