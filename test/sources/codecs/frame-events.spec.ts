@@ -134,7 +134,9 @@ test.each([[null], [undefined], [{}], [{ images: null }], [{ images: [null, 'a.p
 );
 
 test('`execution_success` is the end of what frames tell', () => {
-  expect(told('execution_success', { prompt_id: 'p', timestamp: 1 })).toEqual([{ ...ofP, tag: 'succeeded', saidAt: 1 }]);
+  expect(told('execution_success', { prompt_id: 'p', timestamp: 1 })).toEqual([
+    { ...ofP, tag: 'succeeded', saidAt: 1 },
+  ]);
 });
 
 test('`execution_error` is a failure at its node', () => {
