@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs';
 import type { JobFilter, JobPage } from '../sinks/listing/job-page';
 import type { OutputBody } from '../sources/comfyui-server';
-import { NoAnswer } from '../sources/rest/rest';
+import { NoAnswer } from '../sources/rest/no-answer';
 import { InputRefused, type InputFile, type StoredInput } from '../sources/files/upload';
 import type { Preview } from '../streams/board/board';
 import type { Curves } from '../streams/reports/curves';

@@ -1,6 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 import { StoreUnavailable } from '../sinks/job-store';
-import { NoAnswer } from '../sources/rest/rest';
+import { NoAnswer } from '../sources/rest/no-answer';
 import { SocketClosed } from '../sources/session';
 import type { Backoff } from '../streams/operators/backoff';
 import { Overslept } from '../streams/operators/error-after-sleep';

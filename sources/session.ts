@@ -6,6 +6,7 @@ import WebSocket, { type ClientOptions } from 'ws';
 import { bounds } from '../streams/bounds';
 import type { BoardEvent } from '../streams/board/board';
 import type { SessionSockets } from '../streams/changes/job-changes';
+import { interimAnswers } from '../streams/operators/interim-answers';
 import type { Report } from '../streams/operators/reporting';
 import { decodeBinaryFrame } from './codecs/binary-frame.codec';
 import { frameEvents, type FrameOrigin } from './codecs/frame-events';
@@ -187,6 +188,17 @@ const socketOptions = (
   perMessageDeflate: false,
   // `decoded` checks it: here a frame of 20 MiB would be gone through once more.
   skipUTF8Validation: true,
+  finishRequest: (request) => {
+    const count = interimAnswers();
+    request.on('information', () => {
+      try {
+        count();
+      } catch (error) {
+        request.destroy(error as Error);
+      }
+    });
+    request.end();
+  },
 });
 
 /** Pings, and cuts a socket that has shown no sign of life for too long. */

@@ -88,8 +88,9 @@ export const bounds = {
   /** Of one user: lists that are read at a time, and how many more wait. */
   listsAtOnce: 1,
   listsWaiting: 100,
-  /** States that are read for one page, even if few of them match. */
+  /** States that are read for one page, even if few of them match, and characters of their JSON. */
   pageReads: 2_000,
+  pageReadBytes: 8 << 20,
   /** Files that came over a socket: bytes of one, of all of a job's, and how many a job may have. */
   fileBytes: 32 << 20,
   filesBytes: 128 << 20,
@@ -145,6 +146,9 @@ export const bounds = {
   lastFrameBytes: 16 << 20,
   binaryFrameBytes: 64 << 20,
   jsonDepth: 200,
+  /** Values of an answer of ComfyUI, a second's reading at worst; and jobs that it lists. */
+  answerValues: 2_000_000,
+  listedJobs: 20_000,
   /**
    * The time between two progress frames of one job that are read, ms: 25 a second, so that each step of 50 ms is told.
    * `pressedFrameSpaceMs`: while a socket has more than its turn of the event loop takes. `frameWaitMs`: a frame that
@@ -185,9 +189,7 @@ export const bounds = {
   earlyBytes: 8 << 20,
   /** Bytes of an output file that the gateway passes on; setting `MAX_OUTPUT_BYTES`. */
   outputBytes: 2 ** 30,
-  /**
-   * Downloads at a time of one user (setting `DOWNLOADS_PER_USER`), and from one ComfyUI; how many of one user wait.
-   */
+  /** Downloads at a time of one user (setting `DOWNLOADS_PER_USER`), of one ComfyUI; and how many of a user wait. */
   downloadsPerUser: 16,
   downloadsPerServer: 64,
   downloadsWaiting: 100,
@@ -218,9 +220,7 @@ export const bounds = {
   reportedOutputLength: 2_000,
   /** Reports of one job that an instance takes in a second. */
   reportsPerSecond: 10,
-  /**
-   * How long a reported job may be without a report, ms: the default, and the least and most that a request may set.
-   */
+  /** How long a reported job may be without a report, ms: by default, and the least and most that one may ask for. */
   silentMs: 5 * 60_000,
   leastSilentMs: 1_000,
   mostSilentMs: 24 * 3_600_000,

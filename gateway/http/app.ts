@@ -17,6 +17,7 @@ import { healthRoutes } from './routes/health';
 import { inputsRoute, type InputsOptions } from './routes/inputs';
 import { jobsRoutes } from './routes/jobs';
 import type { OriginPolicy } from '../admission/origin-policy';
+import { plainRequests } from '../sockets/plain-requests';
 import type { Rooms } from '../sockets/rooms';
 import type { RefusalLog } from '../admission/refusal-log';
 import type { SendQueueLimits } from '../sockets/send-queue';
@@ -87,7 +88,7 @@ export const httpApp = (options: HttpOptions): Express => {
     inputsRoute(pipeline, inputs),
     eventsRoute(options),
   );
-  app.use(nodesRoute(pipeline, histories), outputsRoute(options));
+  app.use(nodesRoute(pipeline, histories), outputsRoute(options), plainRequests(refusals));
   app.use(dashboardFiles());
   app.all('/', onlyMethods('GET, HEAD'));
   app.use(() => {

@@ -22,7 +22,8 @@ import { originPolicy } from '../admission/origin-policy';
 import { rooms } from '../sockets/rooms';
 import type { Metrics } from '../metrics';
 import type { GatewayTelemetry } from '../metrics/gateway-event';
-import { serveSockets, SOCKET_PATH } from '../sockets/sockets';
+import { SOCKET_PATH } from '../sockets/plain-requests';
+import { serveSockets } from '../sockets/sockets';
 import { jobViews } from '../wire/job-views';
 import { webhooksFor } from '../webhooks/webhooks';
 

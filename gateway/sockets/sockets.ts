@@ -1,4 +1,4 @@
-import type { Server as HttpServer } from 'node:http';
+import type { RequestListener, Server as HttpServer } from 'node:http';
 import type { Log } from '../server/log';
 import { asyncScheduler, interval, share, type Observable } from 'rxjs';
 import { Server, type DefaultEventsMap, type Socket } from 'socket.io';
@@ -27,6 +27,7 @@ import {
   writeAcknowledged,
   writeTogether,
 } from './socket-io-internals';
+import { SOCKET_PATH } from './plain-requests';
 import { Problem } from '../wire/problem';
 import { problemOf } from '../wire/problem-of';
 import type { Heard, ServerEvents } from '../wire/protocol';
@@ -90,11 +91,9 @@ export function serveSockets(http: HttpServer, options: SocketsOptions): Io {
   return io;
 }
 
-/** The path of Socket.IO. */
-export const SOCKET_PATH = '/socket.io/';
-
 /** A Socket.IO server for WebSockets of allowed origins, with a bound on those that have not shown a token yet. */
 function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refusals }: SocketsOptions): Io {
+  const listeners = http.listeners('request') as RequestListener[];
   const io: Io = new Server(http, {
     // engine.io's security advisories are about HTTP polling, which would also need sticky sessions.
     transports: ['websocket'],
@@ -114,9 +113,9 @@ function socketServer(http: HttpServer, unknown: UnknownSockets, { policy, refus
     connectTimeout: 10_000,
   });
   io.engine.on('connection', (connection: UnknownConnection) => unknown.add(connection));
-  io.engine.on('connection_error', ({ context }: { context?: { transport?: unknown } }) => {
-    if (typeof context?.transport === 'string') refusals.transport(context.transport);
-  });
+  // Engine.io answers plain requests at its path itself, so that no limit counted them: the app refuses them.
+  http.removeAllListeners('request');
+  for (const listener of listeners) http.on('request', listener);
   return io;
 }
 

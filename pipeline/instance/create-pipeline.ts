@@ -79,7 +79,7 @@ export function createPipeline(options: PipelineOptions): Pipeline {
 
   const attempted = skippingErrors('store', report);
   const reads = readsOf({ ...core, local: local.states, sight, clock, attempted });
-  const asked = { ...working, reads, run: life.run, limits, timeoutMs: timeoutOf(timeoutMs) };
+  const asked = { ...working, reads, sight, run: life.run, limits, timeoutMs: timeoutOf(timeoutMs) };
   const begun = { ...asked, beginnings: beginnings(asked, env) };
   const calls = callsOf(
     {

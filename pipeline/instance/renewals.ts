@@ -3,7 +3,6 @@ import {
   concat,
   defer,
   filter,
-  from,
   ignoreElements,
   interval,
   map,
@@ -11,16 +10,14 @@ import {
   mergeMap,
   takeUntil,
   tap,
-  timer,
   type Observable,
-  type SchedulerLike,
 } from 'rxjs';
 import type { Env } from '../env';
 import type { RememberedKeys } from '../submit/remembered-keys';
 import type { JobStore } from '../../sinks/job-store';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { BoardView } from '../../streams/board/board';
-import { chunks } from '../../streams/maps/chunks';
+import { inSlices } from '../../streams/maps/chunks';
 
 /**
  * Live states are written again each 10 min: the store drops one 2 h after its last write, and a node may take longer.
@@ -72,7 +69,3 @@ export function renewals(
     ),
   ).pipe(ignoreElements(), takeUntil(stop$));
 }
-
-/** Emits many values in slices of `size`, 20 ms apart, so that other work of the event loop comes between. */
-const inSlices = <T>(values: readonly T[], size: number, clock: SchedulerLike): Observable<T> =>
-  from(chunks(values, size)).pipe(mergeMap((slice, n) => timer(n * 20, clock).pipe(mergeMap(() => slice))));

@@ -54,7 +54,6 @@ export function mayPost(
       (!stored && isUnfound(writer.maybeStoredMs(promptId))) ||
       (isCertain() && confirmedIn === sessions.term(clientId)),
     changed$: merge(
-      board.changed(clientId),
       board.changed(promptId),
       sessions.leaseChanged(clientId),
       merge(of(undefined), sessions.leaseChanged(clientId)).pipe(switchMap(() => confirmed$)),

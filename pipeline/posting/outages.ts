@@ -1,24 +1,10 @@
-import {
-  asapScheduler,
-  bufferCount,
-  concatMap,
-  delay,
-  from,
-  interval,
-  map,
-  merge,
-  mergeMap,
-  of,
-  share,
-  type Observable,
-} from 'rxjs';
+import { exhaustMap, interval, map, merge, mergeMap, share, type Observable } from 'rxjs';
 import type { Choice } from './choose-server';
 import type { Env } from '../env';
 import type { Sessions } from '../sessions/sessions';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
-import { lost } from '../../streams/job/failures';
-import { runsAgain } from '../../streams/job/advance/derive';
 import { sessionOf, type JobState } from '../../streams/job/job-state';
+import { inSlices } from '../../streams/maps/chunks';
 import { getOrInsert } from '../../streams/maps/remember';
 
 /** After a server was unhealthy for 60 s, its jobs that may run on another server are given up there. */
@@ -30,7 +16,7 @@ const SILENT_MS = 5_000;
  * stood still, or whose clock was set, knows nothing of the time between two of them.
  */
 const TICK_MS = 1_000;
-/** How many jobs are marked silent in one turn of the event loop. */
+/** How many jobs are marked silent at once; the next ones 20 ms later. */
 const AT_ONCE = 50;
 
 export interface OutageParts {
@@ -47,7 +33,7 @@ interface Unhealthy {
 
 /**
  * The events for jobs on servers that do not answer: `silent` after `SILENT_MS`, `abandoned` after `AWAY_MS`. Checks
- * the servers each second, and their jobs only when an event is due (R17).
+ * the servers each second, and the jobs of those that are away (R17). Jobs that have no run left ignore the second.
  */
 export function outages(
   { choice, board, sessions }: OutageParts,
@@ -66,27 +52,18 @@ export function outages(
     }),
     share(),
   );
-  const longerThan = (ms: number): readonly string[] =>
-    [...unhealthy].filter(([, { checks }]) => checks * TICK_MS >= ms).map(([url]) => url);
+  const longerThan = (ms: number): readonly (readonly [url: string, since: Unhealthy])[] =>
+    [...unhealthy].filter(([, { checks }]) => checks * TICK_MS >= ms);
 
-  /** How many jobs each silent server had when they were marked: marked again only when that number changes. */
-  const told = new Map<string, number>();
+  const unmarked = (): readonly Pick<BoardEvent & { readonly tag: 'silent' }, 'promptId' | 'since'>[] =>
+    longerThan(SILENT_MS).flatMap(([url, { began: since }]) =>
+      board
+        .ofServer(url)
+        .filter(({ state }) => state.silentSince === undefined)
+        .map(({ state: { promptId } }) => ({ promptId, since })),
+    );
   const silent$ = tick$.pipe(
-    mergeMap(() => {
-      const urls = longerThan(SILENT_MS);
-      for (const url of told.keys()) if (!urls.includes(url)) told.delete(url);
-      return urls.filter((url) => told.get(url) !== board.countOf(url));
-    }),
-    mergeMap((url) => {
-      const began = unhealthy.get(url)?.began ?? clock.now();
-      const unmarked = board.ofServer(url).filter(({ state }) => state.silentSince === undefined);
-      told.set(url, board.countOf(url));
-      return from(unmarked.map(({ state }) => ({ promptId: state.promptId, since: began }))).pipe(
-        bufferCount(AT_ONCE),
-        concatMap((some) => of(some).pipe(delay(0, asapScheduler))),
-        mergeMap((some) => some),
-      );
-    }),
+    exhaustMap(() => inSlices(unmarked(), AT_ONCE, clock)),
     map((job): BoardEvent => ({ tag: 'silent', ...job, at: clock.now() })),
   );
 
@@ -94,16 +71,12 @@ export function outages(
   const isOurs = (state: JobState): boolean => sessions.lease(sessionOf(state) ?? '') === 'certain';
   const abandoned$ = tick$.pipe(
     mergeMap(() => {
-      const urls = longerThan(AWAY_MS);
       const mayMove = memoized(({ serverUrl, type }: JobState) => another(serverUrl, type) !== undefined);
-      if (urls.length === 0 || !servers.some(isHealthy)) return [];
+      if (!servers.some(isHealthy)) return [];
       // Jobs are given up only if another server is healthy to take them: no answer is no evidence of a loss (R4).
-      return urls
-        .flatMap((url) => board.mayRunAgain(url))
-        .filter(
-          ({ state, stage }) =>
-            stage.tag !== 'betweenRuns' && runsAgain(state, lost) && isOurs(state) && mayMove(state),
-        );
+      return longerThan(AWAY_MS)
+        .flatMap(([url]) => board.mayRunAgain(url))
+        .filter(({ state }) => isOurs(state) && mayMove(state));
     }),
     map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),
   );

@@ -21,7 +21,7 @@ import type { JobStore } from '../../sinks/job-store';
 import { oncePosted } from '../../sinks/codecs/stored-workflow.codec';
 import type { WriteBehind } from '../../sinks/writing/write-behind';
 import type { ComfyUIServer } from '../../sources/comfyui-server';
-import type { NoAnswer } from '../../sources/rest/rest';
+import type { NoAnswer } from '../../sources/rest/no-answer';
 import type { Submission } from '../../sources/rest/submission';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { reportedJob } from '../../streams/reports/reported-job';

@@ -1,5 +1,5 @@
-import { takeUntil, type Observable } from 'rxjs';
-import type { JobStore } from '../../sinks/job-store';
+import { concatMap, defer, EMPTY, ignoreElements, takeUntil, timer, type Observable } from 'rxjs';
+import { StoreUnavailable, type JobStore } from '../../sinks/job-store';
 import type { Env } from '../env';
 import { observedStore } from '../telemetry/observed-store';
 
@@ -14,6 +14,11 @@ export interface StoreSight {
   readonly store: JobStore;
   /** Whether the store was away, or may have lost writes, in the last 4 s: jobs that others began may be missing. */
   readonly wasAway: () => boolean;
+  /**
+   * Completes once the store has been there for 4 s, and so has what others began; at once where it was not away. Errors
+   * with `StoreUnavailable` if it is away.
+   */
+  readonly caughtUp: () => Observable<never>;
 }
 
 /** The store with its calls told to `tell`; notes when a call got no answer. */
@@ -31,5 +36,14 @@ export function storeSight(
     if (event.tag === 'storeCalled' && event.outcome === 'unavailable') noteIt();
     tell?.(event);
   });
-  return { store, wasAway: () => clock.now() - awayAt < WRITTEN_MS };
+  const wasAway = (): boolean => clock.now() - awayAt < WRITTEN_MS;
+  const caughtUp = (): Observable<never> =>
+    store.healthy().pipe(
+      concatMap((isWell) => {
+        if (!isWell) throw new StoreUnavailable('the store takes no writes');
+        return timer(awayAt + WRITTEN_MS - clock.now(), clock);
+      }),
+      ignoreElements(),
+    );
+  return { store, wasAway, caughtUp: () => defer(() => (wasAway() ? caughtUp() : EMPTY)) };
 }

@@ -6,6 +6,7 @@ import { idempotentSubmit, type Identity } from './idempotent-submit';
 import type { RememberedKeys } from './remembered-keys';
 import { withinLimits, type Beginning, type UserLimits } from './user-limits';
 import type { Reads } from '../reads/reads';
+import type { StoreSight } from '../reads/store-sight';
 import type { Transit } from '../sessions/transit';
 import type { JobStore } from '../../sinks/job-store';
 import type { StoredWorkflow } from '../../sinks/codecs/stored-workflow.codec';
@@ -23,6 +24,7 @@ export interface BeginningParts {
   readonly writer: Pick<WriteBehind, 'write'>;
   readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
   readonly limits: UserLimits;
+  readonly sight: Pick<StoreSight, 'caughtUp'>;
   /** See `Life.run`. */
   readonly run: (command$: Observable<BoardEvent>) => Promise<void>;
 }
@@ -51,7 +53,7 @@ export interface Beginnings {
 }
 
 export function beginnings(parts: BeginningParts, env: Env): Beginnings {
-  const { reads, transit, store, writer, keys, run } = parts;
+  const { reads, transit, store, writer, keys, sight, run } = parts;
   const { clock, report, backoff } = env;
   const attempted = skippingErrors('store', report);
   const admitted = withinLimits({ ...parts, attempted });
@@ -92,7 +94,7 @@ export function beginnings(parts: BeginningParts, env: Env): Beginnings {
         throw error;
       }
     },
-    once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), keys, clock, attempted }),
+    once: idempotentSubmit({ store, get: (promptId) => reads.get(promptId), keys, sight, clock, attempted }),
   };
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { firstValueFrom, type SchedulerLike } from 'rxjs';
+import { firstValueFrom, lastValueFrom, type SchedulerLike } from 'rxjs';
 import { KeyReused, KeySpent, type SubmitOnce } from '../api';
 import { STATE_TTL_S, type JobStore } from '../../sinks/job-store';
+import type { StoreSight } from '../reads/store-sight';
 import type { RememberedKeys } from './remembered-keys';
 import { decodeReservation, type Reservation } from './reservation.codec';
 import type { JobState } from '../../streams/job/job-state';
@@ -18,6 +19,7 @@ export interface OnceParts {
   readonly get: (promptId: string) => Promise<JobState | undefined>;
   /** The reservations of jobs that live here, in case the store has lost them. */
   readonly keys: Pick<RememberedKeys, 'of' | 'note'>;
+  readonly sight: Pick<StoreSight, 'caughtUp'>;
   readonly clock: SchedulerLike;
   readonly attempted: Attempted;
 }
@@ -30,10 +32,12 @@ export type Identity = Pick<Reservation, 'promptId' | 'at'>;
  * with the job's id before anything else. `submit` must be safe to repeat under one identity; calls that come while it
  * runs share it. Rejects with `KeyReused` or `KeySpent`, or with `StoreUnavailable` if the key cannot be read.
  */
-export function idempotentSubmit({ store, get, keys, clock, attempted }: OnceParts) {
+export function idempotentSubmit({ store, get, keys, sight, clock, attempted }: OnceParts) {
   const underWay = new Map<string, Promise<JobState>>();
 
   async function reserved({ key, body }: SubmitOnce): Promise<Reservation> {
+    // A store that came back empty lacks, for some seconds, the key of a job that another instance has.
+    if (keys.of(key) === undefined) await lastValueFrom(sight.caughtUp(), { defaultValue: undefined });
     const wanted: Reservation = keys.of(key) ?? { promptId: randomUUID(), at: clock.now(), body };
     const held = decodeReservation(await firstValueFrom(store.reserve(key, JSON.stringify(wanted))));
     if (held?.body !== body) throw new KeyReused('the key stands for another request');

@@ -1,6 +1,6 @@
 import { defer, tap } from 'rxjs';
 import type { ComfyUIServer, ServerListener } from '../../sources/comfyui-server';
-import { NoAnswer } from '../../sources/rest/rest';
+import { NoAnswer } from '../../sources/rest/no-answer';
 import { traced } from './spans';
 import type { ServerEvent, Telemetry } from './telemetry-event';
 import { timed } from './timed';

@@ -1,5 +1,5 @@
 import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
-import { NoAnswer } from '../../sources/rest/rest';
+import { NoAnswer } from '../../sources/rest/no-answer';
 import { StoreUnavailable } from '../../sinks/job-store';
 import type { CallOutcome } from './telemetry-event';
 

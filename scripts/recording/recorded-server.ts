@@ -1,5 +1,6 @@
 import { defer, of, throwError, type Observable } from 'rxjs';
-import { NoAnswer, read, type Answer } from '../../sources/rest/rest';
+import { NoAnswer } from '../../sources/rest/no-answer';
+import { read, type Answer } from '../../sources/rest/rest';
 import type { Recorded } from './recording.codec';
 
 /** A request of a recording, with its answer. */

@@ -17,7 +17,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
   const of = (id: Id, fact: FrameFact): readonly BoardEvent[] => [{ promptId: idText(id), at, ...fact }];
   switch (frame.type) {
     case 'status':
-      return [{ tag: 'queueLength', serverUrl, remaining: frame.data.status.exec_info.queue_remaining, at }];
+      return [{ tag: 'queueLength', serverUrl, clientId, remaining: frame.data.status.exec_info.queue_remaining, at }];
     case 'execution_start':
       return of(frame.data.prompt_id, { tag: 'started' });
     case 'execution_cached':

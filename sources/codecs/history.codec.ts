@@ -1,4 +1,5 @@
 import * as t from 'io-ts';
+import { bounds } from '../../streams/bounds';
 import { unexplained } from '../../streams/job/failures';
 import type { Failure, JobOutput } from '../../streams/job/job-state';
 import { graphOf, type Graph } from '../../streams/job/workflow';
@@ -128,7 +129,7 @@ export interface Ends {
 export function historyIdsOf(json: unknown, mark: string, asked: number): Ends | undefined {
   if (!isRecord(json)) return undefined;
   const entries = Object.entries(json);
-  if (!entries.every(([, entry]) => isHistoryEntry(entry))) return undefined;
+  if (entries.length > bounds.listedJobs || !entries.every(([, entry]) => isHistoryEntry(entry))) return undefined;
   const ids = new Map(entries.map(([id]) => [id, id]));
   for (const [id, entry] of entries) {
     const posted = extraDataOf(entry)?.[mark];
@@ -149,7 +150,7 @@ export interface Marked {
 /** Reads the marks in `GET /history?max_items=…`; entries that cannot be read have none. */
 export function markedIn(json: unknown, mark: string, asked: number): Marked | undefined {
   if (!isRecord(json)) return undefined;
-  const entries = Object.entries(json);
+  const entries = Object.entries(json).slice(0, bounds.listedJobs);
   const ids = new Map<string, string>();
   let oldestAt = Number.POSITIVE_INFINITY;
   for (const [id, entry] of entries) {

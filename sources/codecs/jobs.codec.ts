@@ -6,6 +6,7 @@ import { brokeIn, interruption, isBlockedBranch, nodeFailure } from './failure';
 import { checked, idCodec, idText, isId, nullable } from './frame.codec';
 import { endOf, failureIn, knownGraph, messagesOf, someOf, startedIn, type Ended, type Ends } from './history.codec';
 import { allOutputsOf } from './outputs.codec';
+import { bounds } from '../../streams/bounds';
 import { isRecord } from '../../streams/options';
 
 /** A job in a server's queue. */
@@ -44,7 +45,7 @@ const queueCodec = t.type({ queue_running: t.array(entryCodec), queue_pending: t
  * any job (R4).
  */
 export function queueOf(json: unknown): readonly Queued[] | undefined {
-  if (!queueCodec.is(json)) return undefined;
+  if (!isShort(json, 'queue_running') || !isShort(json, 'queue_pending') || !queueCodec.is(json)) return undefined;
   const { queue_running, queue_pending } = json;
   return inOrder([
     ...queue_running.map((entry) => queuedEntry(entry, true)),
@@ -90,8 +91,14 @@ export function jobListOf(json: unknown): readonly Queued[] | undefined {
   const list = t.type({ jobs: t.array(jobCodec) });
   const isInHand = ({ status }: { readonly status: string }): boolean =>
     status === 'in_progress' || status === 'pending';
-  return list.is(json) ? inOrder(json.jobs.filter(isInHand).map(queuedJob)) : undefined;
+  return isShort(json, 'jobs') && list.is(json) ? inOrder(json.jobs.filter(isInHand).map(queuedJob)) : undefined;
 }
+
+/** Whether the list has `bounds.listedJobs` at most: to look at one costs more than to read it. */
+const isShort = (json: unknown, list: string): boolean => {
+  const entries = isRecord(json) ? json[list] : undefined;
+  return Array.isArray(entries) && entries.length <= bounds.listedJobs;
+};
 
 /** Whether this is a list of jobs that says it is only a part of them. */
 export const isPartOfList = (json: unknown): boolean =>
@@ -160,7 +167,7 @@ function failureOfNode(error: unknown): Failure | undefined {
 /** Reads `GET /api/jobs?status=completed,failed,cancelled&limit=…`; `undefined` if it is no such list. */
 export function endedListOf(json: unknown): Ends | undefined {
   const list = t.type({ jobs: t.array(t.type({ id: idCodec })), pagination: t.type({ has_more: t.boolean }) });
-  if (!list.is(json)) return undefined;
+  if (!isShort(json, 'jobs') || !list.is(json)) return undefined;
   const ids = json.jobs.map(({ id }) => idText(id));
   return { ids: new Map(ids.map((id) => [id, id])), isAll: !json.pagination.has_more };
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { interimAnswers } from '../../streams/operators/interim-answers';
 import { storedCodec } from '../codecs/upload.codec';
-import { NoAnswer } from '../rest/rest';
+import { NoAnswer } from '../rest/no-answer';
 import type { ServerAddress } from '../server-address';
 
 /** A file that a workflow is to read. */

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { NoAnswer, type Rest } from '../rest/rest';
+import { NoAnswer } from '../rest/no-answer';
+import type { Rest } from '../rest/rest';
 
 /** A job's output on its way from ComfyUI. */
 export interface OutputBody {
@@ -41,14 +42,21 @@ export const view =
       if (part) return { ...described(answer), body: answer.body, part };
       if (answer.statusCode === 200) return whole(answer);
       // After a 416, a wrong `Content-Range` or a part of what is compressed, asks for the whole file.
-      await answer.body.dump();
+      drop(answer);
     }
     const answer = await open(path);
     if (answer.statusCode === 200) return whole(answer);
-    await answer.body.dump();
+    drop(answer);
     if (answer.statusCode === 404) return undefined;
     throw new NoAnswer(`/view: status ${answer.statusCode}`, true);
   };
+
+/** How long a body that is not wanted may take to end before its connection is broken, ms. */
+const DROP_MS = 1_000;
+
+/** Nobody waits for what is dropped: of a body that drips for ever, who asked would hold his turn for ever. */
+const drop = ({ body }: Opened): void =>
+  void body.dump({ limit: 65_536, signal: AbortSignal.timeout(DROP_MS) }).catch(() => undefined);
 
 const UNPACKED: ReadonlyMap<string, () => NodeJS.ReadWriteStream & Readable> = new Map<
   string,

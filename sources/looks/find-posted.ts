@@ -15,7 +15,7 @@ import {
 } from 'rxjs';
 import { askedTogether } from '../../streams/operators/asked-together';
 import type { Queued } from '../codecs/jobs.codec';
-import { NoAnswer, Unreadable } from '../rest/rest';
+import { NoAnswer, Unreadable } from '../rest/no-answer';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { inQueueAs } from './queue-places';
 

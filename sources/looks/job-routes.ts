@@ -12,7 +12,8 @@ import {
   type Whereabouts,
   type Queued,
 } from '../codecs/jobs.codec';
-import { NoAnswer, Unreadable, type Answer, type Rest } from '../rest/rest';
+import { NoAnswer, Unreadable } from '../rest/no-answer';
+import type { Answer, Rest } from '../rest/rest';
 import { MARK } from './queue-places';
 
 /**
@@ -42,7 +43,6 @@ export interface JobRoutes {
 
 /** Requests for single jobs under way at once. */
 export const CONCURRENT_DETAILS = 4;
-
 /** If this many jobs are not in the queue, the list of ended jobs comes first: a restarted server has none of them. */
 export const MIN_FOR_LIST = 3;
 

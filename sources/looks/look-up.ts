@@ -16,7 +16,7 @@ import type { LookFact, QueueEntry } from '../../streams/job/job-event';
 import { runIdOf } from '../../streams/job/job-state';
 import type { Ends } from '../codecs/history.codec';
 import type { Whereabouts, Queued } from '../codecs/jobs.codec';
-import { NoAnswer, Unreadable } from '../rest/rest';
+import { NoAnswer, Unreadable } from '../rest/no-answer';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { QUEUE_PAUSE_MS, workflowsOf, type IsOurs } from './other-workflows';
 import { placesOf } from './queue-places';

@@ -1,7 +1,8 @@
 import { catchError, of, type Observable, type SchedulerLike } from 'rxjs';
+import { bounds } from '../../streams/bounds';
 import type { QueueEntry } from '../../streams/job/job-event';
 import type { Queued } from '../codecs/jobs.codec';
-import { NoAnswer } from '../rest/rest';
+import { NoAnswer } from '../rest/no-answer';
 import type { JobRoutes } from './job-routes';
 import { MARK } from './queue-places';
 
@@ -38,7 +39,7 @@ export function workflowsOf({ wholeQueue }: JobRoutes, clock: SchedulerLike): Wo
     },
     entryOf: (queued) => {
       const { promptId: runId, targets, extraData } = queued;
-      const ours = extraData[MARK];
+      const { [MARK]: ours, client_id: client } = extraData;
       return {
         runId,
         nodes: () => queued.nodes,
@@ -47,6 +48,7 @@ export function workflowsOf({ wholeQueue }: JobRoutes, clock: SchedulerLike): Wo
           if (graph !== undefined) read.add(runId);
           return graph;
         },
+        ...(typeof client === 'string' && client.length <= bounds.runIdLength && { client }),
         ...(typeof ours === 'string' && { promptId: ours }),
         ...(targets !== undefined && { targets }),
       };

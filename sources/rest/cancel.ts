@@ -2,7 +2,8 @@ import { EMPTY, catchError, concat, concatMap, defer, ignoreElements, of, type O
 import { interruptsById, isRefusal, queueOf } from '../codecs/jobs.codec';
 import { lacksRoute, type JobRoutes } from '../looks/job-routes';
 import { inQueueAs } from '../looks/queue-places';
-import { NoAnswer, Unreadable, type Rest } from './rest';
+import { NoAnswer, Unreadable } from './no-answer';
+import type { Rest } from './rest';
 
 /**
  * Asks the server to stop this job and no other. Completes once it was asked; errors with `NoAnswer`. Asking again

@@ -13,7 +13,9 @@ import { interimAnswers } from '../../streams/operators/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { bodyText } from './body-text';
+import { NoAnswer, NotAsked, Refusal, Unreadable, Withheld } from './no-answer';
 import { retryAfter } from './retry-after';
+import { sparingReader, type ReadAnswer } from './sparing-reader';
 import { lengthOf, sent, type Body } from './request-body';
 import type { ServerAddress } from '../server-address';
 
@@ -22,40 +24,6 @@ export interface Answer {
   readonly status: number;
   /** The decoded body, or `undefined` where it is empty or plain text. */
   readonly json: unknown;
-}
-
-/** No usable answer: refused, timed out, cut off, 5xx, 429, HTML, too large. Never evidence about a job (R4). */
-export class NoAnswer extends Error {
-  override readonly name = 'NoAnswer';
-  constructor(
-    message: string,
-    /** Whether the request may have reached ComfyUI all the same. */
-    readonly maybeSent: boolean,
-    options?: { readonly cause?: unknown },
-  ) {
-    super(message, options);
-  }
-}
-
-/**
- * The server answered, but what it said cannot be read: no JSON, nested too deep, too large, or not ComfyUI's. No
- * outage: other requests go on, and after a few of these a job settles.
- */
-export class Unreadable extends NoAnswer {}
-/** The request was not sent: the server has not been answering, or asked with a 429 to be left alone. */
-export class NotAsked extends NoAnswer {}
-/** The request was given up before its last piece was sent: the server has not got it, and is not to blame. */
-export class Withheld extends NotAsked {}
-/** A proxy refuses the request for good, with an HTML page or a redirect: asked again, it says the same. */
-export class Refusal extends NoAnswer {
-  constructor(
-    message: string,
-    readonly status: number,
-    /** Where a redirect leads. */
-    readonly location: string | undefined,
-  ) {
-    super(`${message} with status ${status}${location === undefined ? '' : ` to ${location}`}`, true);
-  }
 }
 
 export interface Rest {
@@ -150,6 +118,7 @@ function asker(
   maxBytes: number,
   heed: (status: number, retryAfter: unknown) => void,
 ) {
+  const parse = sparingReader();
   return async (path: string, body: Body | undefined, signal: AbortSignal): Promise<Answer> => {
     try {
       const type = body && { 'content-type': 'application/json', ...lengthOf(body) };
@@ -164,7 +133,7 @@ function asker(
         response.body.on('error', () => undefined).destroy();
         throw tooLarge(path);
       }
-      return read(response.statusCode, String(contentType ?? ''), await bodyText(response, maxBytes), location);
+      return read(response.statusCode, String(contentType ?? ''), await bodyText(response, maxBytes), location, parse);
     } catch (error) {
       throw asNoAnswer(error, path);
     }
@@ -188,7 +157,13 @@ function opener(dispatcher: Dispatcher, { url, headers }: Address, timeoutMs: nu
 }
 
 /** What a response says. A proxy's HTML page says nothing about a job, whatever its status. */
-export function read(status: number, contentType: string, body: string, location?: string | readonly string[]): Answer {
+export function read(
+  status: number,
+  contentType: string,
+  body: string,
+  location?: string | readonly string[],
+  parse: ReadAnswer = readPython,
+): Answer {
   if (status >= 500 || status === 429) throw new NoAnswer(`status ${status}`, true);
   const isPage = contentType.includes('html') || /^\s*<(!doctype|html)/i.test(body);
   if (isPage && status < 300) throw new NoAnswer(`an HTML page with status ${status}`, true);
@@ -203,7 +178,7 @@ export function read(status: number, contentType: string, body: string, location
     return { status, json: undefined };
   }
   try {
-    return { status, json: readPython(body) };
+    return { status, json: parse(body) };
   } catch (cause) {
     const message = `status ${status} with a body that is no JSON`;
     throw status >= 400
@@ -235,11 +210,11 @@ function asNoAnswer(error: unknown, path: string): NoAnswer {
   return new NoAnswer(`${route}: ${code}`, !neverSent.includes(code), { cause: error });
 }
 
-/** The codes of zlib's errors for bytes that it cannot unpack. */
+/** What zlib says of bytes that it cannot unpack. */
 const unpackable = /^(Z_|ERR__ERROR_|ERR_BROTLI)/;
 
 const tooLarge = (path: string, cause?: unknown) =>
-  new Unreadable(`${path.split('?')[0] ?? path}: the answer is too large`, true, { cause });
+  new Unreadable(`${path.split('?')[0]}: the answer is too large`, true, { cause });
 
 /** Reads the error's fields: under Jest, Node's own errors are no `instanceof Error`. */
 function codeOf(error: unknown): string {

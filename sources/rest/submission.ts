@@ -3,7 +3,8 @@ import type { Backoff } from '../../streams/operators/backoff';
 import type { FindPosted } from '../looks/find-posted';
 import type { JobRoutes } from '../looks/job-routes';
 import type { Posted } from './prompt-body';
-import type { NoAnswer, Rest } from './rest';
+import type { NoAnswer } from './no-answer';
+import type { Rest } from './rest';
 
 /** A workflow to post, and what decides whether and when. */
 export interface Submission extends Posted {

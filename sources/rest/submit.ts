@@ -23,7 +23,8 @@ import type { Report } from '../../streams/operators/reporting';
 import { idText } from '../codecs/frame.codec';
 import { acceptedCodec, isFinal, nodeErrorsOf, proxyRefusal, rejection } from '../codecs/prompt.codec';
 import { promptBody } from './prompt-body';
-import { NoAnswer, Refusal, Withheld, type Answer } from './rest';
+import { NoAnswer, Refusal, Withheld } from './no-answer';
+import type { Answer } from './rest';
 import type { PostingServer, Submission, SubmitPolicy } from './submission';
 
 /**

@@ -1,5 +1,6 @@
 import { defer, tap, type Observable } from 'rxjs';
-import { NotAsked, type Answer, type Rest } from '../rest/rest';
+import { NotAsked } from '../rest/no-answer';
+import type { Answer, Rest } from '../rest/rest';
 
 /**
  * One request: answered, not answered, or not sent, because the server has not been answering or wants to be left

@@ -86,8 +86,8 @@ export interface BoardView extends JobReads {
   readonly session: (clientId: string) => SessionWatch | undefined;
   /** How many jobs the server's queue held by its last `status`. */
   readonly queueRemaining: (serverUrl: string) => number | undefined;
-  /** Emits after the board took in an event of this job, or the opening of this session's socket. */
-  readonly changed: (promptIdOrClientId: string) => Observable<unknown>;
+  /** Emits after the board took in an event of this job, such as the opening of its session's socket. */
+  readonly changed: (promptId: string) => Observable<unknown>;
 }
 
 /**

@@ -30,7 +30,7 @@ export function jobBoard(
   const board = new JobBoard(timing, { report, durationsOn, hasRoom, isFollowed });
   return {
     ...board.view,
-    changed: (key) => board.changed(key),
+    changed: (promptId) => board.changed(promptId),
     take: (event) => board.take(event),
     due: (serverUrl, now) => board.due(serverUrl, now),
     reopenIfDeaf: (clientId, now) => board.reopenIfDeaf(clientId, now),
@@ -88,7 +88,6 @@ class JobBoard {
   take(event: BoardEvent): readonly Change[] {
     const changes = this.#take(event);
     for (const promptId of this.#live.touched()) this.#watched.tell(promptId, undefined);
-    if (event.tag === 'linked') this.#watched.tell(event.clientId, undefined);
     const isHurried = this.#news.isHurried();
     if (isHurried !== this.#hurried$.value) this.#hurried$.next(isHurried);
     return changes;
@@ -135,8 +134,8 @@ class JobBoard {
     }
   }
 
-  changed(key: string): Observable<unknown> {
-    return this.#watched.changes(key);
+  changed(promptId: string): Observable<unknown> {
+    return this.#watched.changes(promptId);
   }
 
   hurried(): Observable<boolean> {

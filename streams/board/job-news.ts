@@ -67,8 +67,8 @@ export class JobNews {
 
   /** Takes in a server's news of its queue. */
   queueTold(event: QueueEvent | QueueSeen): void {
-    if (event.tag === 'queueLength') this.#parts.queues.told(event);
-    this.#starts.told(event);
+    const isEnd = event.tag === 'queueLength' && this.#parts.queues.told(event);
+    this.#starts.told(event, isEnd);
   }
 
   /** Marks a job whose server is silent. */

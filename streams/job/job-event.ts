@@ -128,6 +128,8 @@ export type SessionEvent = { readonly clientId: string; readonly at: number } &
 export interface QueueEvent {
   readonly tag: 'queueLength';
   readonly serverUrl: string;
+  /** Whose socket told it: each `status` goes to all sockets. */
+  readonly clientId: string;
   readonly remaining: number;
   readonly at: number;
 }
@@ -136,6 +138,8 @@ export interface QueueEvent {
 export interface QueueEntry {
   /** The server's id of the run. */
   readonly runId: string;
+  /** Whose job it is, if the entry tells: the id of the client that posted it. */
+  readonly client?: string;
   /** The id that we gave the run, if the entry carries one that differs. */
   readonly promptId?: string;
   /** Counts the nodes of its workflow at each call; 0 if the server did not send it. */

@@ -7,7 +7,8 @@ import {
 } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { finished, start, stopAll, until } from '../support/comfyui/client/comfyui-client';
-import { freePort, startRedis, type RedisServer } from '../support/redis/redis-server';
+import { startRedis, type RedisServer } from '../support/redis/redis-server';
+import { freePort } from '../support/network/ports';
 import { eventually } from '../support/until';
 import { aPod, aRunner, closeAll, expectOnce, expectWarned, warnings, withLogin } from './support';
 

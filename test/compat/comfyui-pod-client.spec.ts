@@ -9,7 +9,7 @@ import {
   until,
   type Queue,
 } from '../support/comfyui/client/comfyui-client';
-import { freePort } from '../support/redis/redis-server';
+import { freePort } from '../support/network/ports';
 import { tcpProxy, type TcpProxy } from '../support/network/tcp-proxy';
 import {
   ComfyUIErrorHandlerService,

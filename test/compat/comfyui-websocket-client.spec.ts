@@ -1,7 +1,7 @@
 import { ComfyUIWebSocketClient, type ComfyUIJobResult } from '../../compat';
 import { nodeError, steps, twoOutputs } from '../support/comfyui/workflows';
 import { start, stopAll, submit, finished, until } from '../support/comfyui/client/comfyui-client';
-import { freePort } from '../support/redis/redis-server';
+import { freePort } from '../support/network/ports';
 import { aPod, closeAll, connected, expectOnce, expectRising, expectWarned, onEach, warnings } from './support';
 
 afterEach(async () => {

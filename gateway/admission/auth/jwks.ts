@@ -1,3 +1,5 @@
+import { promisify } from 'node:util';
+import { unzip } from 'node:zlib';
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -7,7 +9,9 @@ import {
   type JWTVerifyGetKey,
 } from 'jose';
 import { lastValueFrom } from 'rxjs';
+import { Agent, request, type Dispatcher } from 'undici';
 import { bounds } from '../../../streams/bounds';
+import { interimAnswers } from '../../../streams/operators/interim-answers';
 import { withDeadline } from '../../../streams/operators/with-deadline';
 import { messageOf } from '../../../streams/workflow/shown-text';
 
@@ -37,7 +41,7 @@ export function publishedKeys(url: URL, onTrouble: (error: unknown) => void, now
     timeoutDuration: PATIENCE_MS,
     cooldownDuration: COOLDOWN_MS,
     cacheMaxAge: FRESH_MS,
-    [customFetch]: patientFetch,
+    [customFetch]: fetchOver(new Agent()),
   });
   let failedAt = -Infinity;
   let toldAt = -Infinity;
@@ -99,24 +103,33 @@ class NotFetched extends Error {
   override readonly name = 'NotFetched';
 }
 
-const patientFetch: FetchImplementation = (url, { headers, method, redirect }) =>
-  lastValueFrom(
-    withDeadline(PATIENCE_MS, async (signal) => {
-      const answer = await fetch(url, { headers, method, redirect, signal });
-      return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.status });
-    }),
-  ).catch((cause: unknown) => {
-    throw new NotFetched(messageOf(cause), { cause });
-  });
+/** Fetches within `PATIENCE_MS`; follows no redirect. Rejects with `NotFetched`. */
+const fetchOver =
+  (dispatcher: Dispatcher): FetchImplementation =>
+  (url, { headers }) =>
+    lastValueFrom(
+      withDeadline(PATIENCE_MS, async (signal) => {
+        const onInfo = interimAnswers();
+        const wanted = { ...Object.fromEntries(headers), 'accept-encoding': 'identity' };
+        const answer = await request(url, { dispatcher, signal, onInfo, headers: wanted });
+        return new Response(await textOf(answer, bounds.keySetBytes), { status: answer.statusCode });
+      }),
+    ).catch((cause: unknown) => {
+      throw new NotFetched(messageOf(cause), { cause });
+    });
 
-/** The text of a body. Rejects past `mostBytes`, and reads no further. */
-async function textOf({ body }: Response, mostBytes: number): Promise<string> {
+const unpacked = promisify(unzip);
+
+/** The text of a body, which some pack unasked. Rejects past `mostBytes`, and reads and unpacks no further. */
+async function textOf({ body, headers }: Dispatcher.ResponseData, mostBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength;
     if (bytes > mostBytes) throw new Error(`the published keys have more than ${mostBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  const whole = Buffer.concat(chunks);
+  const isPacked = /^(x-)?gzip$|^deflate$/i.test(String(headers['content-encoding']));
+  return (isPacked ? await unpacked(whole, { maxOutputLength: mostBytes }) : whole).toString();
 }

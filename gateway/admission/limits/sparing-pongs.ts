@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 
 /**
@@ -7,6 +8,14 @@ import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 export class SparingServer extends WebSocketServer {
   constructor(options: ServerOptions) {
     super({ ...options, autoPong: false });
+  }
+
+  /**
+   * Takes no WebSocket in the place of one that there is (`sid`), as engine.io would after polling, which is not
+   * offered. Else a user moved to a connection that nothing watches: it outlived the token and every limit.
+   */
+  override shouldHandle({ url = '' }: IncomingMessage): boolean {
+    return !new URL(url, 'http://x').searchParams.has('sid');
   }
 
   override handleUpgrade(...[request, socket, head, done]: Parameters<WebSocketServer['handleUpgrade']>): void {

@@ -21,7 +21,7 @@ import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { toldOnce } from '../../codecs/told-once';
 import { jobKey, type JobStore } from '../../job-store';
-import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
+import { gatheredPage, gatheredWith, nextReads, type Gathered, type StateRead } from '../../listing/gathered-page';
 import { matches, STANDINGS, UNSETTLED, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { alive } from '../file/expiry';
 import type { LmdbFile } from '../file/lmdb-file';
@@ -44,7 +44,7 @@ type IsKnown = (promptId: string) => boolean;
 export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'live' | 'liveOf' | 'usage'> {
   const { index } = parts;
   const readable = readableStates(parts);
-  const statesOf = chunkedStates(readable);
+  const chunked = chunkedStates(readable);
   const indexed$ = indexing(parts).pipe(
     share({ connector: () => new ReplaySubject<never>(1), resetOnComplete: false, resetOnRefCountZero: false }),
   );
@@ -54,7 +54,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
     live: (isKnown) =>
       concat(
         indexed$,
-        statesOf<Position>(
+        chunked<Position>(
           (after) => index.entries({ standings: UNSETTLED, most: CHUNK, after }),
           ({ promptId }) => promptId,
           isKnown,
@@ -63,7 +63,7 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
     liveOf: (clientId, isKnown) =>
       concat(
         indexed$,
-        statesOf<string>(
+        chunked<string>(
           (after) => index.watched(clientId, CHUNK, after),
           (promptId) => promptId,
           isKnown,
@@ -73,46 +73,44 @@ export function embeddedListing(parts: ListingParts): Pick<JobStore, 'page' | 'l
   };
 }
 
-/** The job's state, or nothing if there is none that can be read. `weigh` hears the characters that were read. */
-type Readable = (promptId: string, weigh?: (characters: number) => void) => readonly JobState[];
+type Readable = (promptId: string) => StateRead;
 
 function readableStates({ file, clock, report }: ListingParts): Readable {
   const tell = toldOnce('embedded list', report);
-  return (promptId, weigh) => {
+  return (promptId) => {
     const key = jobKey(promptId);
     const entry = alive(file, key, clock);
-    weigh?.(entry?.text.length ?? 0);
-    const state = entry && decodeJobState(key, entry.text);
-    if (state === undefined || E.isRight(state)) return state === undefined ? [] : [state.right];
-    tell(state.left);
-    return [];
+    if (entry === undefined) return { state: undefined, length: 0 };
+    const state = decodeJobState(key, entry.text);
+    if (E.isLeft(state)) tell(state.left);
+    return { state: E.isRight(state) ? state.right : undefined, length: entry.text.length };
   };
 }
+
+const statesOf = (found: readonly StateRead[]): readonly JobState[] =>
+  found.flatMap(({ state }) => (state === undefined ? [] : [state]));
 
 /** A page for a `text` that is a whole job id: that job is found however many are newer. */
 function named(index: EmbeddedIndex, readable: Readable, query: JobQuery): Observable<JobPage> | undefined {
   const { text = '', cursor, userId } = query;
-  const jobs = text === '' || cursor !== undefined ? [] : readable(text).filter((state) => matches(state, query));
-  return jobs.length === 0 ? undefined : of({ jobs, totals: index.totals(userId) });
+  const state = text === '' || cursor !== undefined ? undefined : readable(text).state;
+  return state && matches(state, query) ? of({ jobs: [state], totals: index.totals(userId) }) : undefined;
 }
 
 function listed(index: EmbeddedIndex, readable: Readable, query: JobQuery): Observable<JobPage> {
-  const { limit, userId, status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
+  const { userId, status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
 
-  function looked(before: Gathered, most: number): Gathered {
+  function looked(before: Gathered): Gathered {
+    const most = nextReads(before, query);
     const positions = index.entries({ userId, standings, most, after: before.after, until });
     const wanted = positions.filter(({ startedAt }) => startedAt >= Math.floor(since));
-    let read = 0;
-    const states = wanted.flatMap(({ promptId }) => readable(promptId, (characters) => void (read += characters)));
+    const found = wanted.map(({ promptId }) => readable(promptId));
     const more = positions.length >= most && wanted.length === positions.length;
-    const totals = index.totals(userId);
-    return gatheredWith(before, { positions, states, reads: wanted.length, read, totals, more }, query);
+    return gatheredWith(before, { positions, found, totals: index.totals(userId), more }, query);
   }
 
   return gatheredPage(query, (before) =>
-    before.reads === 0
-      ? of(looked(before, limit + 1))
-      : scheduled([before], asyncScheduler).pipe(map(() => looked(before, CHUNK))),
+    before.reads === 0 ? of(looked(before)) : scheduled([before], asyncScheduler).pipe(map(looked)),
   );
 }
 
@@ -130,10 +128,12 @@ const chunkedStates =
       ),
       concatMap((chunk) =>
         from(
-          chunk
-            .map(idOf)
-            .filter((promptId) => !isKnown(promptId))
-            .flatMap((promptId) => readable(promptId)),
+          statesOf(
+            chunk
+              .map(idOf)
+              .filter((promptId) => !isKnown(promptId))
+              .map(readable),
+          ),
         ),
       ),
       filter((state) => !isSettled(state)),

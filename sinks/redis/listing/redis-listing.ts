@@ -18,13 +18,13 @@ import {
 import { isSettled, sessionOf, standingOf, type JobState } from '../../../streams/job/job-state';
 import { orNothing, type Report } from '../../../streams/operators/reporting';
 import { JOB_KEY_PREFIX, type JobStore } from '../../job-store';
-import { gatheredPage, gatheredWith, type Gathered } from '../../listing/gathered-page';
+import { gatheredPage, gatheredWith, nextReads, type Gathered } from '../../listing/gathered-page';
 import { matches, STANDINGS, UNSETTLED, type JobPage, type JobQuery, type Position } from '../../listing/job-page';
 import { redisKeys } from '../connection/scan';
 import type { RedisNodes } from '../connection/topology';
 import type { IndexEntry } from './index-page';
 import { ownerOf, type RedisIndex } from './redis-index';
-import { CHUNK, portions, storedStates, type Read, type Reads } from './stored-states';
+import { portions, storedStates, type Read, type Reads } from './stored-states';
 
 /** Entries healed at a time. */
 const HEALS = 16;
@@ -95,12 +95,10 @@ function named(index: RedisIndex, reads: Reads, query: JobQuery): Observable<Job
 
 function listed(index: RedisIndex, reads: Reads, query: JobQuery): Observable<JobPage> {
   const owner = ownerOf(query.userId);
-  const { limit, status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
-  const isNarrow = query.type !== undefined || query.characterId !== undefined || query.text !== undefined;
-  const first = isNarrow ? Math.max(limit + 1, CHUNK) : limit + 1;
+  const { status: standings = STANDINGS, since = Number.NEGATIVE_INFINITY, until } = query;
 
   const look = (before: Gathered): Observable<Gathered> => {
-    const most = before.reads === 0 ? first : CHUNK;
+    const most = nextReads(before, query);
     return index.entries({ owner, standings, most, after: before.after, until }).pipe(
       concatMap(({ entries, more, totals }) => {
         const wanted = entries.filter(({ startedAt }) => startedAt >= since);
@@ -108,14 +106,8 @@ function listed(index: RedisIndex, reads: Reads, query: JobQuery): Observable<Jo
           toArray(),
           concatMap((found) => concat(healed(index, owner, found, entries), of(found))),
           map((found) => {
-            const states = found.flatMap(({ state }) => (state ? [state] : []));
             const isMore = more && wanted.length === entries.length;
-            const read = found.reduce((sum, { length }) => sum + length, 0);
-            return gatheredWith(
-              before,
-              { positions: entries, states, reads: wanted.length, read, totals, more: isMore },
-              query,
-            );
+            return gatheredWith(before, { positions: entries, found, totals, more: isMore }, query);
           }),
         );
       }),

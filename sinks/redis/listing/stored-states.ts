@@ -1,22 +1,19 @@
 import * as E from 'fp-ts/Either';
 import { concatMap, EMPTY, from, map, of, type Observable } from 'rxjs';
-import type { JobState } from '../../../streams/job/job-state';
 import { chunks } from '../../../streams/maps/chunks';
 import type { Report } from '../../../streams/operators/reporting';
 import { decodeJobState } from '../../codecs/job-state.codec';
 import { jobKey, UnreadableState } from '../../job-store';
+import type { StateRead } from '../../listing/gathered-page';
 import type { RedisNodes } from '../connection/topology';
 import { toldOnce } from '../../codecs/told-once';
 
 /** States read at once. */
-export const CHUNK = 250;
+const CHUNK = 250;
 
 /** A job and its state, if there is one that can be read. */
-export interface Read {
+export interface Read extends StateRead {
   readonly promptId: string;
-  readonly state: JobState | undefined;
-  /** Characters of its JSON. */
-  readonly length: number;
   /** The key does not exist. */
   readonly isGone: boolean;
 }

@@ -1,21 +1,23 @@
 import { isAtServer, isCancelAsked, isThere, type AtServer, type Job } from '../../job/job';
+import type { QueueEvent } from '../../job/job-event';
 import type { Timing } from '../../job/timing';
 import { restated } from '../job-updates';
+import { RunEnds } from './run-ends';
 
 /**
  * Between two counts of a queue are twice `soonMs`, and this much for each of our jobs in it: an answer holds them all.
  */
 const PER_JOB_MS = 5;
 /**
- * Looks for other clients' moves: one is earned every 2 `auditMs`, 3 are saved up at most, and 1 is there at first
- * (R8).
+ * Looks for other clients' moves: one is earned every 2 `auditMs`, and 3 are saved up at most (R8).
  */
 const AUDITS_PER_LOOK = 2;
 const LOOKS_SAVED = 3;
 
 /**
  * One server's queue, by its `status` frames and the news of our jobs. While other clients' jobs stay as many, our
- * jobs' places follow from our own jobs; when their number changes, a look is due, as one may have gone in front.
+ * jobs' places follow from our own jobs and the runs that end; when their number changes otherwise, a look is due, as one
+ * may have gone in front or was removed.
  */
 export class ServerQueue {
   #remaining: number | undefined;
@@ -30,10 +32,14 @@ export class ServerQueue {
   /** The look must not wait for its budget: a place that we show is known to be wrong. */
   #isUrgent = false;
   /** The budget of looks, as a time: each look adds `#lookMs`, to at most `LOOKS_SAVED` looks ahead of now. */
-  #paidUntil: number | undefined;
-  /** How many runs of ours have ended in all; and how many had when a waiting job got its place. */
+  #paidUntil = 0;
+  /** How many runs have ended in all; and how many had when a waiting job of ours got its place. */
   #ended = 0;
   #endedAtPlace = new Map<string, number>();
+  readonly #ends = new RunEnds();
+  /** Of the runs that have ended since the last count: ours of which no `status` told yet, and other clients'. */
+  #oursEnded = 0;
+  #strangersEnded = 0;
   /** Our jobs that ComfyUI took since the last count, in that order. */
   readonly #newcomers = new Set<string>();
   #mayMove = false;
@@ -57,13 +63,20 @@ export class ServerQueue {
 
   /**
    * Takes in a `status`. If the length changed, our jobs may have moved; if it is less than the number of our jobs, one
-   * has ended of which no frame told.
+   * has ended of which no frame told. Returns whether it tells that a run has ended.
    */
-  told(remaining: number, at: number, ours: number): void {
+  told({ remaining, at, clientId }: QueueEvent, ours: number): boolean {
+    const isEnd = this.#ends.told(remaining, clientId);
+    if (isEnd && this.#oursEnded > 0) this.#oursEnded -= 1;
+    else if (isEnd) {
+      this.#strangersEnded += 1;
+      this.#ended += 1;
+    }
     const moved = this.#remaining !== undefined && this.#remaining !== remaining;
     this.#strangers ??= remaining - ours;
     this.#remaining = remaining;
     if (moved || remaining < ours) this.#countBy(at + this.#timing.soonMs);
+    return isEnd;
   }
 
   /** Takes in that ComfyUI took a job of ours; returns it with a place, at most behind all others. */
@@ -90,8 +103,10 @@ export class ServerQueue {
    */
   left({ state: { promptId, status } }: Job): void {
     this.forget(promptId);
-    if (status === 'processing') this.#ended += 1;
-    else this.#isMixedUp ||= !this.#lookedAt.has(promptId);
+    if (status === 'processing') {
+      this.#ended += 1;
+      this.#oursEnded += 1;
+    } else this.#isMixedUp ||= !this.#lookedAt.has(promptId);
   }
 
   /** Call when a job has left the board. */
@@ -105,7 +120,9 @@ export class ServerQueue {
     if (this.#countAt <= now) this.#count(now);
     if (!this.#wantsLook) return [];
     if (!this.#isUrgent && now < this.#paid(now) - (LOOKS_SAVED - 1) * this.#lookMs) return [];
-    return this.#looked([], now);
+    const about = this.#looked([]);
+    if (about.length > 0) this.#paidUntil = Math.min(this.#paid(now) + this.#lookMs, now + LOOKS_SAVED * this.#lookMs);
+    return about;
   }
 
   /**
@@ -114,11 +131,9 @@ export class ServerQueue {
    */
   along(planned: readonly Job[], now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
-    // The planned look tells as much as the one that is free at first: that one counts as made.
-    this.#paidUntil ??= now + LOOKS_SAVED * this.#lookMs;
     this.#lookedAt = new Set();
     if (!this.#wantsLook && !planned.some(isLeaving)) return [];
-    return this.#looked(planned, now);
+    return this.#looked(planned);
   }
 
   /** Our waiting jobs whose places changed since the last count, with their new places. */
@@ -143,18 +158,16 @@ export class ServerQueue {
   }
 
   #paid(now: number): number {
-    return Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * this.#lookMs, now);
+    return Math.max(this.#paidUntil, now);
   }
 
-  /** The jobs that a look made now is about, besides the planned ones; takes it from the budget. */
-  #looked(planned: readonly Job[], now: number): readonly Job[] {
+  /** The jobs that a look made now is about, besides the planned ones. */
+  #looked(planned: readonly Job[]): readonly Job[] {
     this.#wantsLook = false;
     const concerned = this.#ours()
       .filter(isAtServer)
       .filter((job) => isConcerned(job, this.#isTooShort));
     this.#lookedAt = new Set([...planned, ...concerned].map(({ state }) => state.promptId));
-    if (concerned.length > 0)
-      this.#paidUntil = Math.min(this.#paid(now) + this.#lookMs, now + LOOKS_SAVED * this.#lookMs);
     return concerned;
   }
 
@@ -162,13 +175,18 @@ export class ServerQueue {
     this.#countAt = Math.min(this.#countAt, Math.max(time, this.#notBefore));
   }
 
-  /** Counts the runs of other clients: if they are as many as before, none went in front of our jobs. */
+  /**
+   * Counts the runs of other clients: if they are as many as before, less those that have ended, none went in front of
+   * our jobs.
+   */
   #count(now: number): void {
     const ours = this.#ours().filter(isThere).length;
     const strangers = (this.#remaining ?? ours) - ours;
-    const isExplained = !this.#isMixedUp && (strangers === 0 || strangers === this.#strangers);
+    const wanted = this.#strangers === undefined ? undefined : this.#strangers - this.#strangersEnded;
+    const isExplained = !this.#isMixedUp && (strangers === 0 || strangers === wanted);
     if (!isExplained) this.#newcomers.clear();
     this.#strangers = strangers;
+    [this.#oursEnded, this.#strangersEnded] = [0, 0];
     this.#isTooShort = strangers < 0;
     this.#isUrgent = this.#isTooShort || this.#isMixedUp || (this.#wantsLook && this.#isUrgent);
     this.#isMixedUp = false;

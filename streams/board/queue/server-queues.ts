@@ -26,8 +26,9 @@ export class ServerQueues {
     return this.#queues.get(serverUrl)?.remaining;
   }
 
-  told({ serverUrl, remaining, at }: QueueEvent): void {
-    this.of(serverUrl).told(remaining, at, this.#index.countOf(serverUrl));
+  /** Takes in a `status`. Returns whether it tells that a run has ended. */
+  told(event: QueueEvent): boolean {
+    return this.of(event.serverUrl).told(event, this.#index.countOf(event.serverUrl));
   }
 
   /** All waiting jobs whose places changed, with their new places. */

@@ -36,12 +36,12 @@ export class StartTimes {
     this.#parts = parts;
   }
 
-  /** Takes in a server's news of its queue. */
-  told(event: QueueEvent | QueueSeen): void {
+  /** Takes in a server's news of its queue; `isEnd`: they are a `status` that tells that a run has ended. */
+  told(event: QueueEvent | QueueSeen, isEnd = false): void {
     this.#guarded(() => {
       const starts = this.#of(event.serverUrl);
       if (event.tag === 'queueSeen') starts.looked(event, this.#strangers);
-      else starts.told(event.remaining, event.at, this.#strangers);
+      else starts.told(event, isEnd, this.#strangers);
     }, undefined);
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { exportSPKI, SignJWT } from 'jose';
 import { tokenAuth } from '../../../gateway/admission/auth/auth';
 import { TokenRefused } from '../../../gateway/admission/auth/token-refused';
@@ -42,6 +42,11 @@ test.each(['RS256', 'ES256', 'EdDSA'])('a token signed with a published %s key i
   expect(await auth().viewerOf(await publisher.sign({ role: 'service' }))).toMatchObject({ role: 'service' });
 });
 
+test('keys that come packed, though nobody asked for it, are read', async () => {
+  publisher.isPacked = true;
+  expect(await auth().viewerOf(await publisher.sign({ sub: 'ada' }))).toMatchObject({ userId: 'ada' });
+});
+
 test('issuer and audience must fit where they are set', async () => {
   const strict = auth({ issuer: 'app', audience: 'jobs' });
   expect(await strict.viewerOf(await publisher.sign({ sub: 'ada', iss: 'app', aud: 'jobs' }))).toBeDefined();
@@ -73,20 +78,38 @@ test('no HMAC under what is public is taken, nor an algorithm that is not pinned
   await expect(auth().viewerOf(await publisher.sign({ sub: 'ada' }))).rejects.toThrow(TokenRefused);
 });
 
-test('a key set without end is read no further than 256 KiB', async () => {
-  const endless = createServer((_request, response) => {
+const OK = 'HTTP/1.1 200 OK\r\n';
+const packed = gzipSync(' '.repeat(1 << 20));
+test.each([
+  ['a key set without end is read no further than 256 KiB', `${OK}\r\n`, ' '.repeat(65_536), 'more than 262144 bytes'],
+  [
+    'what is packed is unpacked no further',
+    `${OK}Content-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n\r\n`,
+    packed,
+    'larger than 262144 bytes',
+  ],
+  [
+    '[R16] informational answers without end are cut off after 16',
+    '',
+    'HTTP/1.1 103 Early Hints\r\n\r\n',
+    'too many informational answers',
+  ],
+])('%s', async (_, head, piece, trouble) => {
+  const endless = createServer((connection) => {
     const more = (): void => {
-      while (!response.destroyed && response.write(' '.repeat(65_536)));
+      while (!connection.destroyed && connection.write(piece));
     };
-    response.on('drain', more);
-    more();
+    connection.on('error', () => undefined).on('drain', more);
+    connection.once('data', () => {
+      connection.write(head);
+      more();
+    });
   }).listen(0, '127.0.0.1');
   await once(endless, 'listening');
   const jwksUrl = new URL(`http://127.0.0.1:${(endless.address() as AddressInfo).port}/`);
   const it = tokenAuth({ jwksUrl }, (error) => troubles.push(error));
   await expect(it.viewerOf(await publisher.sign({ sub: 'ada' }))).rejects.toThrow(KeysUnavailable);
-  expect(troubles.map(String)).toEqual([expect.stringContaining('more than 262144 bytes')]);
-  endless.closeAllConnections();
+  expect(troubles.map(String)).toEqual([expect.stringContaining(trouble)]);
   endless.close();
 });
 

@@ -74,6 +74,13 @@ describe('over HTTP', () => {
     socket.disconnect();
   });
 
+  test('what comes to the path of sockets without being one counts, too', async () => {
+    const ask = asking(await opened({ requestsPerMinute: 2 }));
+    expect((await ask('GET', '/socket.io/?EIO=4&transport=polling')).status).toBe(400);
+    expect((await ask('POST', '/socket.io/?EIO=4&transport=websocket&sid=x')).status).toBe(400);
+    expect((await ask('GET', '/socket.io/?EIO=4&transport=polling')).status).toBe(429);
+  });
+
   test('behind a proxy it is the address that the proxy adds, whatever was sent to it', async () => {
     await opened({ requestsPerMinute: 1 }, { proxies: 1 });
     const statusFrom = (forwarded: string): Promise<number | undefined> =>

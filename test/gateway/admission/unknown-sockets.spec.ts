@@ -20,9 +20,10 @@ beforeAll(async () => {
 afterEach(() => void (log.length = 0));
 afterAll(() => gateway.close());
 
+const socketsUrl = (): string => `${gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`;
 /** A bare connection, as engine.io speaks. */
 async function bare(): Promise<{ socket: WebSocket; texts: string[]; closed: Promise<unknown> }> {
-  const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  const socket = new WebSocket(socketsUrl());
   const texts: string[] = [];
   socket.on('message', (bytes: Buffer) => texts.push(bytes.toString()));
   const closed = once(socket, 'close');
@@ -94,6 +95,15 @@ test('[R16] who has shown a token and leaves is not connected any longer, where 
   await eventually(() => expect(texts.some((text) => text.startsWith('40'))).toBe(true));
   socket.send('41');
   await closed;
+});
+
+test('[R16] nobody moves a socket to another connection, where neither its token’s end nor a limit would reach it', async () => {
+  const { socket, texts } = await bare();
+  socket.send(`40${JSON.stringify({ token: await tokenOf({ sub: 'ada' }) })}`);
+  await eventually(() => expect(texts.some((text) => text.startsWith('40'))).toBe(true));
+  const [, sid = ''] = /"sid":"([^"]+)"/.exec(texts[0] ?? '') ?? [];
+  await expect(once(new WebSocket(`${socketsUrl()}&sid=${sid}`), 'open')).rejects.toThrow('400');
+  socket.terminate();
 });
 
 /** A connection whose other end does not answer when it is to close. */

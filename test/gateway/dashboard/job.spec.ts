@@ -5,7 +5,7 @@ import type { Browser, Page } from 'playwright-core';
 import { startChromium } from '../../support/programs/chromium';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { image, nodeError, outOfMemory, rejected, steps, twoOutputs } from '../../support/comfyui/workflows';
-import { freePort } from '../../support/redis/redis-server';
+import { freePort } from '../../support/network/ports';
 import { startService, type Service } from '../../support/programs/service';
 import { asking } from '../support/http/asking';
 import { png, textChunk } from '../support/dashboard/saved-files';

@@ -16,7 +16,7 @@ describe('on virtual time', () => {
       expect(server(undefined, 'x').url).toBe(ONE);
       open();
       expect(server(undefined, 'x').url).toBe(OTHER);
-      take({ tag: 'queueLength', serverUrl: OTHER, remaining: 7, at: 0 });
+      take({ tag: 'queueLength', clientId: 'c', serverUrl: OTHER, remaining: 7, at: 0 });
       expect(server(undefined, 'x').url).toBe(ONE);
       unlink(ONE);
       expect(server(undefined, 'x').url).toBe(OTHER);

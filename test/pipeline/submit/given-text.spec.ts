@@ -25,6 +25,35 @@ it('R18: what the owner of a pipeline gives goes on as it is', () => {
   );
 });
 
+it('R18: what else a request says goes on too, and nothing that it does not say', () => {
+  const workflow = JSON.stringify({ '1': node });
+  const more = { outline: '{}', front: false, number: 0, partialExecutionTargets: ['1'] };
+  expect(promptOf(request({ workflow, ...more }))).toStrictEqual({ workflow, ...more });
+  expect(promptOf(request({ workflow }))).toStrictEqual({ workflow });
+});
+
+it('text that comes with an outline is not read', () => {
+  const workflow = '{"1":';
+  expect(promptOf(request({ workflow, outline: '{}' })).workflow).toBe(workflow);
+});
+
+it.each<[objection: string, more: object]>([
+  ['holds NaN or Infinity, which JSON would make null', { extraData: { x: NaN } }],
+  ['cannot be written as JSON', { extraData: cyclic }],
+  ['cannot be written as JSON', { extraData: { x: deep(1e5) } }],
+])('extra data is refused since it %s', (objection, more) => {
+  expect(() => promptOf(request(more))).toThrow(objection);
+});
+
+it('R16: a text may have a hundred MiB, in whichever characters', () => {
+  const most = bounds.promptBytes;
+  const text = (bytes: number, char = 'x'): string => `{"a":"${char.repeat((bytes - 8) / Buffer.byteLength(char))}"}`;
+  const taken = (workflow: string): string => promptOf(request({ workflow, outline: '{}' })).workflow;
+  expect(taken(text(most))).toHaveLength(most);
+  for (const beyond of [text(most + 1), text(most + 2, 'é')])
+    expect(() => taken(beyond)).toThrow(`has ${Buffer.byteLength(beyond)} bytes; at most ${most} are taken`);
+});
+
 it.each<[field: string, what: string, more: object]>([
   ['workflow', 'text that is no JSON', { workflow: '{"1":' }],
   ['workflow', 'text that goes on after its object', { workflow: '{"1":{"class_type":"A","inputs":{}}},"prompt":{}' }],

@@ -28,6 +28,7 @@ function aStore() {
       store: store as JobStore,
       get: (promptId) => Promise.resolve(jobs.get(promptId)),
       keys: { of: () => undefined, note: () => undefined },
+      sight: { caughtUp: () => EMPTY },
       clock,
       attempted: (work$) => work$,
     });
@@ -53,6 +54,15 @@ test('the same again is the same job, through any instance, and was submitted on
   const job = await here();
   expect([await here(), await there()]).toEqual([job, job]);
   expect(submitted.map(({ promptId }) => promptId)).toEqual([job.promptId]);
+});
+
+test('while its job is known it is that as it is by now', async () => {
+  const { instance, jobs } = aStore();
+  const submit = instance();
+  const { promptId } = await submit();
+  const now = aState({ promptId, status: 'processing', seq: 7 });
+  jobs.set(promptId, now);
+  expect(await submit()).toBe(now);
 });
 
 test('the same at the same time shares one submit', async () => {

@@ -10,10 +10,14 @@ function aMemory() {
   const onTheWay = new Set<string>();
   const reserved: unknown[] = [];
   const ends = new Map<string, JobState>();
+  const waiting = new Map<string, JobState>();
   const parts = {
     board: { job: (promptId: string) => (here.has(promptId) ? {} : undefined) },
     transit: onTheWay,
-    writer: { waiting: () => undefined, ends: { of: (promptId: string) => ends.get(promptId) } },
+    writer: {
+      waiting: (promptId: string) => waiting.get(promptId),
+      ends: { of: (promptId: string) => ends.get(promptId) },
+    },
     store: {
       reserve: (key: string, text: string) => {
         reserved.push([key, JSON.parse(text)]);
@@ -22,7 +26,7 @@ function aMemory() {
     },
   };
   const keys = new RememberedKeys(parts as unknown as RememberedKeysParts, { report: () => undefined });
-  return { keys, here, onTheWay, reserved, ends };
+  return { keys, here, onTheWay, reserved, ends, waiting };
 }
 
 const held = (promptId: string) => ({ promptId, at: 1, body: 'digest' });
@@ -76,4 +80,36 @@ test('a job’s key stands for its end while that is kept, and the last thousand
   ends.delete('job-1');
   expect([keys.of('k-job-0'), keys.of('k-job-1')]).toEqual([undefined, undefined]);
   expect(keys.of('lives')).toEqual(held('lives'));
+});
+
+test('a key stands for an end that waits to be written', () => {
+  const { keys, waiting } = aMemory();
+  keys.note('k', held('job'));
+  keys.end('job');
+  const job = aState({ promptId: 'job', status: 'completed' });
+  waiting.set('job', job);
+  expect([keys.of('k'), keys.ended()]).toEqual([{ ...held('job'), job }, [job]]);
+});
+
+test('a key that stands for another job by now is that one’s, whatever becomes of the job before', () => {
+  for (const leaves of ['forget', 'end'] as const) {
+    const { keys, here } = aMemory();
+    keys.note('k', held('before'));
+    keys.note('k', held('now'));
+    here.add('now');
+    keys[leaves]('before');
+    keys.forget('before');
+    expect(keys.of('k')).toEqual(held('now'));
+  }
+});
+
+test('of an ended job whose key another instance has nothing is reserved', async () => {
+  const { keys, ends, reserved } = aMemory();
+  keys.note('k', held('job'));
+  keys.end('job');
+  const job = aState({ promptId: 'job', status: 'completed' });
+  ends.set('job', job);
+  keys.forget('job');
+  await lastValueFrom(keys.renewed(job), { defaultValue: undefined });
+  expect([keys.of('k'), keys.ended(), reserved]).toEqual([undefined, [], []]);
 });

@@ -44,15 +44,21 @@ it.each<[field: string, what: string, more: object]>([
   ['once', 'under no key', { once: { key: '', body: 'b' } }],
   ['once', 'under a key that no store takes', { once: { key: 'ä'.repeat(951), body: 'b' } }],
   ['once', 'with a body that is no digest', { once: { key: 'k', body: 'b'.repeat(4097) } }],
+  ['once', 'no object', { once: 'k' }],
   ['outline', 'no text', { outline: 5 }],
   ['front', 'text', { front: 'yes' }],
   ['number', 'no number', { number: Number.NaN }],
   ['partialExecutionTargets', 'too many', { partialExecutionTargets: Array.from({ length: 1001 }, String) }],
   ['partialExecutionTargets', 'numbers', { partialExecutionTargets: [4] }],
+  ['partialExecutionTargets', 'no list', { partialExecutionTargets: { length: 1, every: () => true } }],
+  ['partialExecutionTargets', 'too long', { partialExecutionTargets: ['x'.repeat(bounds.nodeIdLength + 1)] }],
   ['onLost', 'something else', { onLost: 'again' }],
   ['timeoutMs', 'negative', { timeoutMs: -1 }],
+  ['timeoutMs', 'no time', { timeoutMs: 0 }],
+  ['timeoutMs', 'not whole', { timeoutMs: 1.5 }],
   ['timeoutMs', 'no number', { timeoutMs: Number.NaN }],
   ['timeoutMs', 'without an end', { timeoutMs: Infinity }],
+  ['maxAttempts', 'none', { maxAttempts: 0 }],
   ['maxAttempts', 'too many', { maxAttempts: bounds.attempts + 1 }],
 ])('[R16] submit refuses %s where it is %s', (field, _, more) => {
   expect(refusal(() => checkedSubmission(submission(more)))).toBe(field);
@@ -61,11 +67,13 @@ it.each<[field: string, what: string, more: object]>([
 it.each<[field: string, query: object]>([
   ['limit', { limit: 0 }],
   ['limit', { limit: -1 }],
+  ['limit', { limit: 1.5 }],
   ['limit', { limit: Number.NaN }],
   ['user', { user: 'ada' }],
   ['status', { status: 'queued' }],
   ['status', { status: ['waiting'] }],
   ['since', { since: Number.NaN }],
+  ['since', { since: '1970' }],
   ['text', { text: /x/ }],
 ])('[R18] list refuses %s in %p', (field, query) => {
   expect(refusal(() => checkedQuery(query as ListQuery))).toBe(field);
@@ -98,7 +106,9 @@ it('takes all that a request may have', () => {
     ...good,
     workflow: '{}',
     metadata: { a: '🎨'.repeat(bounds.metadataBytes / 4 - 2) },
-    partialExecutionTargets: ['🎨'.repeat(bounds.nodeIdLength)],
+    partialExecutionTargets: Array.from({ length: bounds.executionTargets }, () => '🎨'.repeat(bounds.nodeIdLength)),
+    once: { key: 'k'.repeat(bounds.onceKeyBytes), body: '' },
+    maxAttempts: 1,
   });
   checkedTracking({ ...good, server: 's' });
   checkedQuery({
@@ -109,6 +119,14 @@ it('takes all that a request may have', () => {
     text: 'x',
     since: 0,
     until: 1,
-    limit: 5,
+    limit: 1,
   });
+});
+
+it('takes a copy: what the caller changes afterwards is not in it', () => {
+  const metadata = { list: [1] };
+  const taken = checkedSubmission(submission({ metadata, characterId: undefined }));
+  metadata.list.push(2);
+  expect(taken.metadata).toEqual({ list: [1] });
+  expect(Object.keys(taken).sort()).toEqual(['metadata', 'type', 'userId', 'workflow']);
 });

@@ -1,99 +1,8 @@
-import { EMPTY, VirtualTimeScheduler, defer, delay, finalize, of, throwError, type Observable } from 'rxjs';
-import { TooManyJobs, type SubmitRequest } from '../../../pipeline/api';
-import { beginnings, type BeginningParts } from '../../../pipeline/submit/beginnings';
-import { submissions, type SubmissionParts } from '../../../pipeline/submit/submissions';
-import { inTransit } from '../../../pipeline/sessions/transit';
-import { StoreUnavailable, type PutOutcome } from '../../../sinks/job-store';
-import type { BoardEvent } from '../../../streams/board/board';
-import { jobOf } from '../../../streams/job/job';
-import type { JobState } from '../../../streams/job/job-state';
-
-const REQUEST: SubmitRequest = {
-  type: 'image_generation',
-  userId: 'ada',
-  workflow: { '1': { class_type: 'X', inputs: {} } },
-};
-
-/** A store that answers each write as it is told to, or not at all; a server; a user with so much under way. */
-function aDesk({
-  limits = { jobs: 10, bytes: 1_000, nodes: 10 },
-  ...more
-}: Partial<SubmissionParts & BeginningParts> = {}) {
-  const clock = new VirtualTimeScheduler();
-  const done: string[] = [];
-  const reports: unknown[] = [];
-  const transit = inTransit();
-  const used = { jobs: 0, bytes: 0 };
-  const here = { jobs: 0, nodes: 0 };
-  const how: { outcome: PutOutcome | 'away'; usage: 'known' | 'away'; answerMs: number } = {
-    outcome: 'stored',
-    usage: 'known',
-    answerMs: 0,
-  };
-  const away = () => throwError(() => new StoreUnavailable('away'));
-  const keys = new Map<string, string>();
-  const stored = new Map<string, JobState>();
-  const asked: number[] = [];
-  const parts = {
-    choice: { asked: () => ({ url: 'http://one' }) },
-    sessions: { own: () => 'client', ready: () => EMPTY },
-    board: { session: () => undefined, countOfUser: () => here.jobs, nodesOfUser: () => here.nodes },
-    posting: {
-      first: (state: JobState, _prompt: unknown, isStored: boolean) =>
-        defer(() => {
-          done.push(
-            `post at ${clock.now()}${isStored ? '' : ' unstored'}${transit.has(state.promptId) ? '' : ' seen'}`,
-          );
-          return of<BoardEvent>({ tag: 'opened', job: jobOf(state) });
-        }),
-    },
-    reads: { get: () => Promise.resolve(undefined), present: () => Promise.resolve(undefined) },
-    transit,
-    store: {
-      // As the real ones: it counts what it has stored, but for the jobs that the caller counts.
-      usage: (userId: string, besides: readonly string[] = []) =>
-        defer(() => {
-          asked.push(besides.length);
-          if (how.usage === 'away') return away();
-          const own = [...stored].filter(([id, job]) => job.userId === userId && !besides.includes(id));
-          return of({ jobs: used.jobs + own.length, bytes: used.bytes });
-        }),
-      reserve: (key: string, text: string) => of(keys.get(key) ?? (keys.set(key, text), text)),
-      amend: () => EMPTY,
-    },
-    writer: {
-      write: (state: JobState) =>
-        defer(() => {
-          done.push(`write at ${clock.now()}`);
-          if (how.outcome !== 'away') stored.set(state.promptId, state);
-          if (how.outcome === 'away') return away();
-          return how.answerMs === 0 ? of(how.outcome) : of(how.outcome).pipe(delay(how.answerMs, clock));
-        }),
-    },
-    keys: { of: () => undefined, note: () => undefined },
-    limits,
-    timeoutMs: () => undefined,
-    run: (command$: Observable<BoardEvent>) =>
-      new Promise<void>((resolve) => command$.pipe(finalize(resolve)).subscribe()),
-    ...more,
-  };
-  const begun = beginnings(parts as unknown as BeginningParts, {
-    clock,
-    random: () => 0.5,
-    report: (_where, error) => reports.push(error),
-    backoff: { steadyMs: 0, delayMs: () => 1_000 },
-  });
-  const submit = submissions({ ...(parts as unknown as SubmissionParts), beginnings: begun });
-  /** What was asked for before is begun; then virtual time goes on. */
-  const pass = async (ms: number): Promise<void> => {
-    await new Promise(setImmediate);
-    clock.maxFrames = clock.frame + ms;
-    clock.schedule(() => 'now', ms);
-    clock.flush();
-    await new Promise(setImmediate);
-  };
-  return { submit, done, reports, transit, used, here, how, pass, stored, asked };
-}
+import { Subject } from 'rxjs';
+import { TooManyJobs, UnknownServer } from '../../../pipeline/api';
+import type { Choice } from '../../../pipeline/posting/choose-server';
+import { StoreUnavailable } from '../../../sinks/job-store';
+import { aDesk, REQUEST } from './a-desk';
 
 test('a job is stored, then posted, and is on its way until the board has it', async () => {
   const { submit, done, transit } = aDesk();
@@ -247,4 +156,24 @@ test('[R18] what a caller says of a job is in its first state, and nothing of wh
   expect(await submit({ ...REQUEST, ...said })).toMatchObject(said);
   const state = await submit(REQUEST);
   for (const key of [...Object.keys(said), 'retry', 'deadlineAt']) expect(state).not.toHaveProperty(key);
+});
+
+test('no job is stored before its session is this instance’s', async () => {
+  const ready$ = new Subject<never>();
+  const { submit, done } = aDesk({ sessions: { own: () => 'client', ready: () => ready$ } });
+  const submitted = submit(REQUEST);
+  await new Promise(setImmediate);
+  expect(done).toEqual([]);
+  ready$.complete();
+  await submitted;
+  expect(done).toEqual(['write at 0', 'post at 0']);
+});
+
+test('a request for a server that is none of ours spends no key', async () => {
+  const asked = (): never => {
+    throw new UnknownServer('none of ours');
+  };
+  const { submit, keys } = aDesk({ choice: { asked } as unknown as Choice });
+  await expect(submit({ ...REQUEST, once: { key: 'k', body: 'b' } })).rejects.toThrow(UnknownServer);
+  expect(keys.size).toBe(0);
 });

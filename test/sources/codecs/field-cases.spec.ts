@@ -8,7 +8,8 @@ import { decodeFrame } from '../../../sources/codecs/frame.codec';
 import { queueOf } from '../../../sources/codecs/jobs.codec';
 import { proxyRefusal, rejection } from '../../../sources/codecs/prompt.codec';
 import { TooMuch, readPython } from '../../../sources/codecs/python-json';
-import { Refusal, read } from '../../../sources/rest/rest';
+import { Refusal } from '../../../sources/rest/no-answer';
+import { read } from '../../../sources/rest/rest';
 import type { Failure } from '../../../streams/job/job-state';
 
 const text = (name: string): string => readFileSync(join(__dirname, '../cases', name), 'utf8');
@@ -90,6 +91,12 @@ describe('what Python writes', () => {
 
   test('twenty million brackets are not read', () => {
     expect(() => readPython('['.repeat(20_000_000))).toThrow(TooMuch);
+  });
+
+  test('[R16] lists and objects count as values, though no comma stands between them', () => {
+    const nested = `${'['.repeat(150)}${']'.repeat(150)},`;
+    expect(() => readPython(`[${nested.repeat(1_000)}1]`, 100_000)).toThrow(TooMuch);
+    expect(readPython(`[${nested.repeat(100)}1]`, 100_000)).toHaveLength(101);
   });
 });
 

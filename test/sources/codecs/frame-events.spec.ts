@@ -17,7 +17,7 @@ const ofP = { promptId: 'p', at: 7 };
 
 test('`status` tells how many jobs the server has in hand', () => {
   expect(told('status', { status: { exec_info: { queue_remaining: 3 } }, sid: 'c' })).toEqual([
-    { tag: 'queueLength', serverUrl: 'http://comfyui', remaining: 3, at: 7 },
+    { tag: 'queueLength', serverUrl: 'http://comfyui', clientId: 'c', remaining: 3, at: 7 },
   ]);
 });
 

@@ -5,7 +5,7 @@ import type { Whereabouts, Queued } from '../../../sources/codecs/jobs.codec';
 import { findPosted } from '../../../sources/looks/find-posted';
 import type { JobRoutes } from '../../../sources/looks/job-routes';
 import { MARK } from '../../../sources/looks/queue-places';
-import { NoAnswer, Unreadable } from '../../../sources/rest/rest';
+import { NoAnswer, Unreadable } from '../../../sources/rest/no-answer';
 
 /** What a server holds, or the error in place of its answer. */
 interface Server {

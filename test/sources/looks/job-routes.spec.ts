@@ -1,6 +1,6 @@
 import { lastValueFrom, toArray } from 'rxjs';
 import { jobRoutes } from '../../../sources/looks/job-routes';
-import { NoAnswer } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
 import { watched, type Job } from '../../../streams/job/job';
 import type { BoardEvent } from '../../../streams/board/board';
 import { nodeError, outOfMemory, twoOutputs } from '../../support/comfyui/workflows';

@@ -1,6 +1,7 @@
 import { of } from 'rxjs';
 import { jobRoutes, type JobRoutes } from '../../../sources/looks/job-routes';
-import { NoAnswer, type Answer } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
+import type { Answer } from '../../../sources/rest/rest';
 import { answer, expectCheapLooks } from './asking';
 
 afterEach(expectCheapLooks);

@@ -1,6 +1,7 @@
 import { lastValueFrom, of } from 'rxjs';
 import { jobRoutes, type JobRoutes } from '../../../sources/looks/job-routes';
-import { NoAnswer, type Answer } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
+import type { Answer } from '../../../sources/rest/rest';
 
 /** A server of words that we do not know, by its routes; 404 without a word on all others. */
 function serverOf(routes: Readonly<Record<string, Answer>>): { readonly routes: JobRoutes; readonly asked: string[] } {

@@ -1,6 +1,7 @@
 import { lastValueFrom, of, throwError, toArray, type Observable } from 'rxjs';
 import { jobRoutes } from '../../../sources/looks/job-routes';
-import { NoAnswer, Unreadable, rest, type Answer } from '../../../sources/rest/rest';
+import { NoAnswer, Unreadable } from '../../../sources/rest/no-answer';
+import { rest, type Answer } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { finished, submit } from '../../support/comfyui/client/comfyui-client';
 import { answer, asking, expectCheapLooks, long, look, looking, NEW, short, taken } from './asking';

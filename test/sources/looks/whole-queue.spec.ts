@@ -56,6 +56,20 @@ describe.each(versions)('other clients’ workflows, on %s', (version) => {
     expect(await sizes(taken(last), (runId) => runId === own || runId === last)).toEqual([4, 4, 4, 4, 4]);
   });
 
+  test('are told with whose they are', async () => {
+    const { server, routes } = await asking(version);
+    for (const client of ['ada', 'bob']) {
+      const body = JSON.stringify({ prompt: long(), client_id: client });
+      await fetch(`${server.url}/prompt`, { method: 'POST', body });
+    }
+    const own = await submit(server, long());
+    const events = await lastValueFrom(
+      lookUp(routes, asyncScheduler)([taken(own)], (runId) => runId === own).pipe(toArray()),
+    );
+    const entries = events.flatMap((event) => (event.tag === 'queueSeen' ? event.entries : []));
+    expect(entries.map(({ client }) => client).slice(0, 2)).toEqual(['ada', 'bob']);
+  });
+
   test('[R8] are not read for a job that runs, or waits behind our own jobs only', async () => {
     const { server, routes, paths } = await asking(version);
     const ids = await three(server);

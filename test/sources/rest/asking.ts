@@ -1,5 +1,6 @@
 import { lastValueFrom } from 'rxjs';
-import { NoAnswer, rest, type Answer, type Rest, type RestLimits } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
+import { rest, type Answer, type Rest, type RestLimits } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { stopAll } from '../../support/comfyui/client/comfyui-client';
 import { tcpProxy, type TcpProxy } from '../../support/network/tcp-proxy';

@@ -1,7 +1,8 @@
 import { asyncScheduler, lastValueFrom } from 'rxjs';
 import { cancel } from '../../../sources/rest/cancel';
 import { jobRoutes } from '../../../sources/looks/job-routes';
-import { NoAnswer, rest, type Rest } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
+import { rest, type Rest } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { jittered } from '../../../streams/operators/backoff';
 import { reconnecting } from '../../../streams/operators/reconnecting';

@@ -3,8 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { VirtualTimeScheduler, lastValueFrom } from 'rxjs';
-import { NotAsked, Unreadable, rest, type Rest } from '../../../sources/rest/rest';
+import { NotAsked, Unreadable } from '../../../sources/rest/no-answer';
+import { rest, type Rest } from '../../../sources/rest/rest';
+import { TooMuch } from '../../../sources/codecs/python-json';
+import { view } from '../../../sources/files/view';
+import { sparingReader } from '../../../sources/rest/sparing-reader';
 import { serverAddress } from '../../../sources/server-address';
+import { bounds } from '../../../streams/bounds';
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(() => Promise.all(closing.splice(0).map((close) => close())));
@@ -65,6 +70,30 @@ test('[R16] informational answers before an answer are bounded, and so before a 
   early = 17;
   await expect(ask(client)).rejects.toThrow(/\/prompt: TOO_MANY_INTERIM_ANSWERS/);
   await expect(client.open('/view')).rejects.toThrow(/\/view: TOO_MANY_INTERIM_ANSWERS/);
+});
+
+test('[R16] an answer of more values than there may be cannot be read, which is no outage', async () => {
+  const client = await asking((_, response) => void response.end(`[${'1,'.repeat(bounds.answerValues)}1]`), 8 << 20);
+  await expect(ask(client)).rejects.toThrow(Unreadable);
+});
+
+test('[R15] reading large answers of one server has a tenth of the time, once a second of it was used', () => {
+  let now = 0;
+  // Each look at the clock is a second after the last, so that each reading takes as long.
+  const read = sparingReader(() => (now += 1_000));
+  const large = `["${'x'.repeat(200_000)}"]`;
+  expect([read(large), read(large)]).toEqual([[expect.any(String)], [expect.any(String)]]);
+  expect(() => read(large)).toThrow(TooMuch);
+  expect(read('[1]')).toEqual([1]);
+  now += 20_000;
+  expect(read(large)).toHaveLength(1);
+});
+
+test('[R15] who asks for a file that is not there does not wait for the end of the answer', async () => {
+  const client = await asking((_, response) => void response.writeHead(404).write('no'));
+  const file = { filename: 'a.png', subfolder: '', type: 'output' };
+  expect(await view(client.open)(file)).toBeUndefined();
+  expect(await view(client.open)(file, 'bytes=0-1')).toBeUndefined();
 });
 
 describe('[R10] a server that is asked too often', () => {

@@ -1,6 +1,7 @@
 import { EMPTY, asyncScheduler, defer, of, throwError } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { NoAnswer, type Rest } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
+import type { Rest } from '../../../sources/rest/rest';
 import { defaultSubmitPolicy } from '../../../sources/rest/submission';
 import { submit } from '../../../sources/rest/submit';
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { asyncScheduler, NEVER } from 'rxjs';
 import { serverAddress } from '../../../sources/server-address';
@@ -19,6 +21,20 @@ describe('a handshake', () => {
       expect(error.message).toContain(String(httpStatus));
     },
   );
+
+  test('[R16] that is answered with informational answers without end is given up at once', async () => {
+    const server = createServer((connection) => {
+      const more = (): void => {
+        while (!connection.destroyed && connection.write('HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(100)));
+      };
+      connection.on('error', () => undefined).on('drain', more);
+      connection.once('data', more);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const socket = listen(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    expect(await socket.ended()).toMatchObject({ name: 'SocketClosed', message: 'too many informational answers' });
+    server.close();
+  });
 
   test('that nobody answers ends after its time', async () => {
     const server = await start({ faults: { hangRoutes: ['/ws'] } });

@@ -27,7 +27,7 @@ export function aBoard() {
     garbled: (clientId = 'c') => take({ tag: 'garbled', clientId, at: now }),
     resumed: (nodeId: string, clientId = 'c') => states(take({ tag: 'resumed', clientId, nodeId, at: now })),
     queueLength: (remaining: number, serverUrl = SERVER) =>
-      states(take({ tag: 'queueLength', serverUrl, remaining, at: now })),
+      states(take({ tag: 'queueLength', clientId: 'c', serverUrl, remaining, at: now })),
     previewed: (more: { promptId?: string; nodeId?: string; clientId?: string } = {}) =>
       take({ tag: 'previewed', clientId: 'c', at: now, mimeType: 'image/jpeg', image: new Uint8Array(1), ...more }),
     due: (time: number, url = SERVER) => board.due(url, time).map((job) => job.state.promptId),

@@ -2,6 +2,7 @@ import { Faults } from './faults';
 import { Files, type FileRef } from './http/files';
 import { listen } from './http/http';
 import type { Listener, SeenRequest } from './http/http';
+import { freePort } from '../network/ports';
 import type { Prompt } from './execution/graph';
 import { emptyMemory, ServerProcess } from './server-process';
 import type { Memory } from './server-process';
@@ -82,7 +83,7 @@ function executed() {
 
 /** Starts a ComfyUI of that version. */
 export async function startComfyUI(options: StandInOptions): Promise<ComfyUIStandIn> {
-  const { version, port = 0, host = '127.0.0.1', timeScale = 1 } = options;
+  const { version, port = await freePort(), host = '127.0.0.1', timeScale = 1 } = options;
   const faults = Object.assign(new Faults(), options.faults);
   const requests: SeenRequest[] = [];
   const posted: string[] = [];

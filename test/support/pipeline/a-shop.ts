@@ -1,11 +1,12 @@
-import { EMPTY, NEVER, VirtualTimeScheduler, defer, of, throwError, type Observable } from 'rxjs';
+import { EMPTY, NEVER, Subject, VirtualTimeScheduler, defer, of, throwError, type Observable } from 'rxjs';
 import type { Env } from '../../../pipeline/env';
 import { choosing } from '../../../pipeline/posting/choose-server';
 import { outages } from '../../../pipeline/posting/outages';
 import { posting, type Posting, type PostingParts } from '../../../pipeline/posting/posting';
 import type { StoredWorkflow } from '../../../sinks/codecs/stored-workflow.codec';
 import type { ComfyUIServer } from '../../../sources/comfyui-server';
-import { NoAnswer } from '../../../sources/rest/rest';
+import { NoAnswer } from '../../../sources/rest/no-answer';
+import type { Submission } from '../../../sources/rest/submission';
 import { jobBoard, type Board, type BoardEvent } from '../../../streams/board/board';
 import { jobOf } from '../../../streams/job/job';
 import { watchers } from '../../../streams/maps/keyed-watchers';
@@ -31,12 +32,16 @@ export interface Posted {
 const standing = () => ({
   answeredAt: new Map(SERVERS.map((url) => [url, 0])),
   cancels: { answered: true },
-  leases: { trusted: true, term: 0 },
+  /** What servers answer to a post, and whether they may have it without; that they took it, by default. */
+  post: { answer$: undefined as Observable<BoardEvent> | undefined, maybeSent: false },
+  leases: { held: true, trusted: true, term: 0 },
   /** What the store keeps, and what waits to be stored. */
   kept: new Map<string, Workflow>([['p', {}]]),
   waiting: new Map<string, StoredWorkflow>(),
   /** Since when what waits may be stored all the same, ms. */
   unheard: { sinceMs: 0 },
+  /** Why the store does not answer, where it does not. */
+  store: { away: undefined as Error | undefined },
 });
 
 /** What was asked of servers and store, in order. */
@@ -44,8 +49,11 @@ const asked = () => ({
   done: [] as string[],
   posts: [] as Posted[],
   puts: [] as JobState[],
-  /** Whether each run that was handed to a server may be posted. */
-  mayPost: [] as (() => boolean)[],
+  /** The workflows that were given to be kept. */
+  keeps: [] as StoredWorkflow[],
+  reports: [] as unknown[],
+  /** What each run was handed to a server with. */
+  handed: [] as Submission[],
 });
 
 const aScene = () => ({ clock: new VirtualTimeScheduler(), ...standing(), ...asked() });
@@ -55,16 +63,19 @@ const own = (url: string): string => `client of ${url}`;
 
 /** A server that takes what is posted to it, if that is still wanted. */
 function aServer(scene: Scene, url: string, tags: readonly string[] | undefined): ComfyUIServer {
-  const { clock, answeredAt, cancels, done, posts, mayPost } = scene;
+  const { clock, answeredAt, cancels, post, done, posts, handed } = scene;
   const its: Pick<ComfyUIServer, 'url' | 'submit' | 'cancel' | 'free' | 'answeredAt'> = {
     url,
-    submit: ({ promptId, wanted, ...how }) =>
+    submit: (submission) =>
       defer(() => {
-        mayPost.push(how.mayPost);
+        handed.push(submission);
+        const { promptId, wanted, onTrouble } = submission;
         if (!wanted()) return EMPTY;
         done.push(`post ${url}`);
         posts.push({ at: clock.now(), url, runId: promptId });
-        return of<BoardEvent>({ tag: 'accepted', promptId, at: clock.now(), postedAt: clock.now() });
+        if (post.maybeSent) onTrouble?.(new NoAnswer('no answer', true));
+        const at = clock.now();
+        return post.answer$ ?? of<BoardEvent>({ tag: 'accepted', promptId, at, postedAt: at });
       }),
     cancel: (promptId) =>
       defer(() => {
@@ -81,36 +92,51 @@ const sessionsOf = ({ leases }: Scene): PostingParts['sessions'] => ({
   own,
   ready: () => EMPTY,
   leaseChanged: () => NEVER,
-  lease: () => (leases.trusted ? 'certain' : 'doubtful'),
+  lease: (clientId) => (clientId === '' || !leases.held ? 'none' : leases.trusted ? 'certain' : 'doubtful'),
   term: () => leases.term,
 });
 
 /** A store that has the workflows that are kept, and takes every state at once. */
-const storeOf = ({ kept, waiting, unheard, puts, done }: Scene): Pick<PostingParts, 'store' | 'writer'> => ({
+const storeOf = ({
+  kept,
+  keeps,
+  store,
+  waiting,
+  unheard,
+  puts,
+  done,
+}: Scene): Pick<PostingParts, 'store' | 'writer'> => ({
   store: {
     workflow: (promptId) => {
+      const { away } = store;
+      if (away !== undefined) return throwError(() => away);
       const workflow = kept.get(promptId);
       return of(workflow && { tag: 'whole', prompt: { workflow: JSON.stringify(workflow) } });
     },
   },
   writer: {
-    keep: () => undefined,
+    keep: (_promptId, workflow) => keeps.push(workflow),
     waitingWorkflow: (promptId) => waiting.get(promptId),
     write: () => of('stored'),
     waiting: () => undefined,
     renew: () => undefined,
     maybeStoredMs: (promptId) => (waiting.has(promptId) ? unheard.sinceMs : Infinity),
-    stored: (state) => defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), EMPTY)),
+    stored: (state) =>
+      defer(() => (puts.push(state), done.push(`store ${runIdOf(state)}`), store.away === undefined ? EMPTY : NEVER)),
   },
 });
 
 /** Posts as a pipeline does: what comes of it goes to the board, and what the board wants run again is posted again. */
 function atWork(parts: Omit<PostingParts, 'told'>, board: Board, env: Env) {
   const states = watchers<JobState>();
+  const told$ = new Subject<JobState>();
   const its: Posting = posting({ ...parts, told: (promptId) => states.changes(promptId) }, env);
   const take = (event: BoardEvent): void => {
     for (const change of board.take(event)) {
-      if (change.tag === 'state') states.tell(change.state.promptId, change.state);
+      if (change.tag === 'state') {
+        states.tell(change.state.promptId, change.state);
+        told$.next(change.state);
+      }
       if (change.tag === 'released') states.release(change.promptId);
       if (change.tag === 'runAgain') heed(its.again(change.promptId, change.failure));
     }
@@ -121,6 +147,7 @@ function atWork(parts: Omit<PostingParts, 'told'>, board: Board, env: Env) {
     takenUp: its.takenUp.bind(its),
     stop: its.stop.bind(its),
     due$: its.due$,
+    told$,
     take,
     heed,
   };
@@ -161,7 +188,7 @@ export function aShop(tags: Readonly<Record<string, readonly string[]>> = {}) {
   const env: Env = {
     clock: scene.clock,
     random: () => 0.5,
-    report: () => 'as wanted',
+    report: (_where, error) => scene.reports.push(error),
     backoff: { steadyMs: 0, delayMs: () => 1_000 },
   };
   const choice = choosing(servers, own, board, scene.clock);

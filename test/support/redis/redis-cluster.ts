@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { freePort, startRedis, type RedisServer } from './redis-server';
+import { startRedis, type RedisServer } from './redis-server';
+import { freePort } from '../network/ports';
 import { PATIENCE_MS } from '../until';
 
 const run = promisify(execFile);
@@ -110,16 +111,10 @@ async function viewsOf(
   return seen.flat();
 }
 
-/** `startRedis` takes another port where one is taken; the port of the cluster bus is ours to choose. */
-async function startNode(args: readonly string[], attempt = 1): Promise<RedisServer> {
+async function startNode(args: readonly string[]): Promise<RedisServer> {
   const bus = await freePort();
   const own = ['--cluster-enabled', 'yes', '--cluster-node-timeout', `${NODE_TIMEOUT_MS}`, '--cluster-port', `${bus}`];
-  try {
-    return await startRedis({ args: [...own, '--repl-diskless-sync-delay', '0', ...args] });
-  } catch (error) {
-    if (attempt === 5) throw error;
-    return startNode(args, attempt + 1);
-  }
+  return startRedis({ args: [...own, '--repl-diskless-sync-delay', '0', ...args] });
 }
 
 function adminOf(server: RedisServer): Redis {

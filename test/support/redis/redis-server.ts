@@ -1,10 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../network/ports';
 import { endWithUs, ensureProgram } from '../programs/program';
 
 const run = promisify(execFile);
@@ -49,7 +49,8 @@ export async function startRedis({ args = [] }: { readonly args?: readonly strin
     await gone;
   }
 
-  const port = await onFreePort(launch);
+  const port = await freePort();
+  await launch(port);
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
@@ -96,27 +97,4 @@ function readiness(child: ChildProcess): Promise<void> {
     child.once('error', reject);
     child.once('exit', () => reject(new Error(`redis-server ended: ${log}`)));
   });
-}
-
-/** A port that was free a moment ago may be taken by now: then another. */
-async function onFreePort(launch: (port: number) => Promise<void>): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
-    try {
-      await launch(port);
-      return port;
-    } catch (error) {
-      if (attempt === 5) throw error;
-    }
-  }
-}
-
-/** A port of 127.0.0.1 that is free now. */
-export async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  const { port } = listener.address() as AddressInfo;
-  listener.close();
-  await once(listener, 'close');
-  return port;
 }

@@ -6,7 +6,7 @@ import { SECRET } from '../../gateway/support/admission/tokens';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { canary, lookThrough } from '../../support/jest/canary';
 import { ensureProgram, startProgram, type Program } from '../../support/programs/program';
-import { freePort } from '../../support/redis/redis-server';
+import { freePort } from '../../support/network/ports';
 import { startInstance, type Instance } from './instance';
 
 const OPS = resolve(__dirname, '../../../ops');

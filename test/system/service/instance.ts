@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { resolve } from 'node:path';
+import { freePort } from '../../support/network/ports';
 import { builtScript } from '../../support/programs/built';
 
 const ROOT = resolve(__dirname, '../../..');
@@ -73,7 +74,7 @@ class ServiceProcess implements Instance {
 
   async start(): Promise<void> {
     await this.#leaving;
-    const port = this.url === '' ? '0' : new URL(this.url).port;
+    const port = this.url === '' ? `${await freePort()}` : new URL(this.url).port;
     const env = { PATH: process.env['PATH'], PORT: port, LOG_LEVEL: 'info', ...this.#environment };
     const started = spawn(process.execPath, [builtScript('gateway/cli/main.ts')], {
       env,

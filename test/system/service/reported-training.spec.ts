@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import type { PublicJob } from '../../../gateway/wire/public-job';
 import { canary, watchFor } from '../../support/jest/canary';
+import { freePort } from '../../support/network/ports';
 import { startService, type Service } from '../../support/programs/service';
 import { until } from '../../support/until';
 
@@ -153,11 +154,3 @@ test('a cancel stops the trainer', async () => {
   await asked('POST', `/jobs/${promptId}/cancel`);
   expect(await ended).toEqual([3, null]);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

@@ -13,7 +13,7 @@ import { startChromium } from '../../support/programs/chromium';
 import { startService, type Service } from '../../support/programs/service';
 import { startComfyUI, type ComfyUIStandIn } from '../../support/comfyui/stand-in';
 import { steps } from '../../support/comfyui/workflows';
-import { freePort } from '../../support/redis/redis-server';
+import { freePort } from '../../support/network/ports';
 import { PATIENCE_MS, until } from '../../support/until';
 
 let folder: string;

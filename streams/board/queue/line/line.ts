@@ -7,6 +7,8 @@ import { remember } from '../../../maps/remember';
 export interface Slot {
   /** Our job's `promptId`, or another client's run id; `undefined` if no look has named it yet. */
   readonly id: string | undefined;
+  /** Whose job it is, of another client. */
+  readonly client?: string;
   /** The workflow of another client's job, if it was read. */
   readonly graph?: Graph;
   readonly targets?: readonly string[];
@@ -51,6 +53,8 @@ export class Line {
   readonly #begun = new Map<string, AtWork>();
   /** Other clients' runs that are over by the queue's length: the next look tells whether they are. */
   #unsure: readonly StrangersRun[] = [];
+  /** The one of them that the last `told` added. */
+  #last: StrangersRun | undefined;
   /** The workflow that ran before the one at work. */
   #before: Graph | undefined;
   readonly #ended = new Map<string, true>();
@@ -114,10 +118,19 @@ export class Line {
     const isShorter =
       first !== undefined && this.#slots.length > wanted && !(first.id !== undefined && isOurs(first.id));
     if (isShorter) this.#slots = this.#slots.slice(this.#slots.length - wanted);
+    this.#last = undefined;
     const over = isShorter ? this.#over(first, at) : undefined;
     if (this.#slots[0] !== this.#atWork?.slot) this.#begins(at, true);
     this.#isHeard = true;
     return over;
+  }
+
+  /** The run that the last `told` took for over is. Returns it if it was another client's, and seen whole. */
+  confirmed(): StrangersRun | undefined {
+    const run = this.#last;
+    this.#last = undefined;
+    if (run !== undefined) this.#unsure = this.#unsure.filter((unsure) => unsure !== run);
+    return run;
   }
 
   /**
@@ -152,7 +165,9 @@ export class Line {
     if (run?.isExact !== true || run.slot !== slot) return undefined;
     const ms = at - run.since;
     if (slot.id === undefined) return ms;
-    if (ms >= REMOVED_MS) this.#unsure = [...this.#unsure, { slot, before, ms }].slice(-ENDED);
+    if (ms < REMOVED_MS) return undefined;
+    this.#last = { slot, before, ms };
+    this.#unsure = [...this.#unsure, this.#last].slice(-ENDED);
     return undefined;
   }
 

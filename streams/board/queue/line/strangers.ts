@@ -18,7 +18,7 @@ export class Strangers {
     }
     for (const [id, { graph }] of before) if (!slots.has(id)) this.#nodes -= graph?.size ?? 0;
     for (const entry of entries) {
-      const { runId, targets } = entry;
+      const { runId, client, targets } = entry;
       const known = slots.get(runId);
       if (known?.graph !== undefined) continue;
       // A list of jobs leaves workflows out: 0 nodes tell nothing.
@@ -31,6 +31,7 @@ export class Strangers {
       slots.set(runId, {
         id: runId,
         nodes,
+        ...(client !== undefined && { client }),
         ...(graph !== undefined && graph.size > 0 && { graph }),
         ...(graph !== undefined && targets !== undefined && { targets }),
       });

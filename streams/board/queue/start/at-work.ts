@@ -11,23 +11,23 @@ export interface Front {
   readonly live?: Live;
 }
 
-/**
- * A run past `OVERDUE` times its expected time may end at any time: nothing of what is left is sure. Our own run, whose
- * nodes are heard but do not count steps, is judged by its expected time only past `HEARD_OVERDUE` times that.
- */
-const OVERDUE = 2;
+/** Our own run, whose nodes are heard but do not count steps, is judged by its expected time past this many times it. */
 const HEARD_OVERDUE = 3;
 
 /**
  * The rest of a run of which only the start is known. Past the expected time it is expected to take as long again as it
- * is late.
+ * is late: that is told if the time was known, though it is right to a factor of two only, as nothing is known better.
  */
 export function leftSince(expected: Estimate, since: number, at: number): Front {
-  const { ms, sureMs, trust, heat } = expected;
+  const { ms, sureMs, spreadMs, biasMs, trust, heat } = expected;
   const elapsed = Math.max(0, at - since);
   const left = Math.max(silentMs(ms, elapsed, spread(trust)), elapsed - ms);
-  const sure = elapsed > OVERDUE * ms || ms === 0 ? 0 : sureMs / ms;
-  return { left: { ms: left, sureMs: sure * left }, ...(elapsed > ms && { live: { heat, ms: elapsed + left } }) };
+  const isLate = elapsed > ms;
+  const share = ms === 0 ? 1 : left / ms;
+  const sureLeftMs = share * sureMs;
+  const spreadLeftMs = isLate ? left - sureLeftMs : share * spreadMs;
+  const rest = { ms: left, sureMs: sureLeftMs, spreadMs: spreadLeftMs, biasMs: share * biasMs };
+  return { left: rest, ...(isLate && { live: { heat, ms: elapsed + left } }) };
 }
 
 /** The rest of our own job's run. */
@@ -39,7 +39,7 @@ export function leftOfJob(job: Job, expected: Estimate | undefined, at: number):
   if (isLate && isSureOf(expected)) return { left: leftSince(expected, run.startedAt, at).left };
   const left = timeLeft(run, at);
   return {
-    left,
+    left: { ms: left.ms, sureMs: left.sureMs, spreadMs: left.ms - left.sureMs, biasMs: 0 },
     ...(!run.isLate && left.sureMs > 0 && { live: { heat: heatOfRun(job, run), ms: at - run.startedAt + left.ms } }),
   };
 }

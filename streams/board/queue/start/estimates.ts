@@ -1,8 +1,10 @@
+import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Graph } from '../../../job/workflow';
 import { getOrInsert, likeLast } from '../../../maps/remember';
 import { sameNodes } from '../line/same-nodes';
-import { heatOf, kindOf } from './kinds';
-import { middleOf, type Observed } from './observed';
+import { heatOf, kindOf, shapeOf } from './kinds';
+import type { Likely } from './likely';
+import { middleOf, type Observed, type Ran } from './observed';
 import type { Planned, Plans, Work } from './planned';
 
 /** How long runs will take. */
@@ -10,6 +12,9 @@ export interface Ahead {
   readonly ms: number;
   /** The part of `ms` that is known by measurements. */
   readonly sureMs: number;
+  /** The standard deviation of the other part, ms: of each run by itself, and of what is the same for all. */
+  readonly spreadMs: number;
+  readonly biasMs: number;
 }
 
 /** How long a run will take, how sure that is (0–1), and its heat. */
@@ -17,6 +22,13 @@ export interface Estimate extends Ahead {
   readonly trust: number;
   readonly heat: string;
 }
+
+type Told = Omit<Estimate, 'heat'>;
+const sure = (ms: number, trust: number): Told => ({ ms, sureMs: ms, spreadMs: 0, biasMs: 0, trust });
+
+const guessOf = ({ ms, sureMs, trust }: Planned): Told => ({ ms, sureMs, spreadMs: 0, biasMs: ms - sureMs, trust });
+
+const unsure = ({ ms, spreadMs, biasMs }: Likely, trust: number): Told => ({ ms, sureMs: 0, spreadMs, biasMs, trust });
 
 /** A run at work, with how long it will have taken in all: counts like a finished run of its heat. */
 export interface Live {
@@ -28,6 +40,23 @@ export interface Live {
 const TRUSTED = 0.6;
 /** The trust of an estimate from observed runs. */
 const SEEN_TRUST = 0.8;
+
+/** The trust of an estimate by runs of the same shape, and by any runs of the server. */
+const SHAPE_TRUST = 0.5;
+const GUESS_TRUST = 0.3;
+/** A guess that differs by more than this factor from what is usual tells of another kind of run. */
+const ANOTHER_KIND = 4;
+
+/**
+ * A workflow of a shape that was not seen is no more alike to the others than this, however alike those are; one of
+ * classes whose names tell something may differ as much as its guess does.
+ */
+const OF_OTHER_SHAPE = 0.5;
+const OF_OTHER_CLASSES = 1;
+
+/** Whether a guess tells of a run of another kind than those that were seen. */
+const isOther = ({ isTelling, ms }: Planned, { isByPlan, ms: seenMs }: Likely): boolean =>
+  isTelling && !isByPlan && Math.abs(Math.log(Math.max(1, ms) / Math.max(1, seenMs))) > Math.log(ANOTHER_KIND);
 
 /** How long an estimate is reused while nothing new was seen, ms. */
 const SAME_MS = 5_000;
@@ -44,7 +73,7 @@ const SHARED_NODES = 1_000;
 const isSameList = ({ ids }: Cached, { ids: others }: Cached): boolean =>
   ids.length === others.length && ids.every((id, n) => id === others[n]);
 const isSameEstimate = (a: Estimate, b: Estimate): boolean =>
-  a.ms === b.ms && a.sureMs === b.sureMs && a.trust === b.trust;
+  a.ms === b.ms && a.sureMs === b.sureMs && a.spreadMs === b.spreadMs && a.biasMs === b.biasMs && a.trust === b.trust;
 
 /** What follows for a workflow from the one that runs before it. */
 interface After {
@@ -70,7 +99,8 @@ interface Noted {
 
 /**
  * How long runs will take: the median of the last runs of the same heat, with the plan if that was measured; else what
- * others of their kind took, scaled by the plans; else the plan; `undefined` if none of these is known.
+ * others of their kind took, scaled by the plans; else what others of their shape did; else the plan if that is sure;
+ * else what runs of that client usually take, or runs there, or the plan's guess.
  */
 export class Estimates {
   readonly #observed: Observed;
@@ -85,40 +115,69 @@ export class Estimates {
     this.#plans = plans;
   }
 
-  /** The estimate for some work; `before` is the workflow that runs before it, if known. */
-  of(work: Work, before: Graph | undefined, at: number, live?: Live): Estimate | undefined {
+  /**
+   * The estimate for some work, `undefined` for one of which nothing is known; `before` is the workflow that runs before
+   * it, if known. `undefined` if nothing was seen on this server either.
+   */
+  of(work: Work | undefined, before: Graph | undefined, at: number, live?: Live): Estimate | undefined {
+    if (work === undefined) return this.#usualRun();
     const { graph } = work;
     const noted = this.#notedOf(graph);
     const { known } = noted;
     const isFresh = known?.seen === this.#observed.count() && at >= known.at && at - known.at < SAME_MS;
     if (isFresh && known.after.before === this.#numberOf(before) && known.after.cached.heat !== live?.heat)
       return known.estimate;
-    if (graph.size === 0 || (noted.after === undefined && !this.#plans.hasTime(graph.size))) return undefined;
+    if (graph.size === 0 || (noted.after === undefined && !this.#plans.hasTime(graph.size))) return this.#usualRun();
     const after = this.#afterOf(work, before);
-    const estimate = this.#estimated(work, after, at, live);
-    if (estimate !== undefined && after.cached.heat !== live?.heat)
+    const { heat, ids } = after.cached;
+    const planned = this.#plans.of(heat, work, ids, at);
+    const told = this.#seen(heat, planned, live) ?? this.#guessed(work, planned, at);
+    if (told === undefined) return undefined;
+    const estimate = this.#estimateLike(heat, { ...told, heat });
+    if (planned !== undefined && heat !== live?.heat)
       noted.known = { after, at, seen: this.#observed.count(), estimate };
     return estimate;
   }
 
-  #estimated(work: Work, { cached }: After, at: number, live: Live | undefined): Estimate | undefined {
-    const { heat, ids } = cached;
-    const planned = this.#plans.of(heat, work, ids, at);
+  #seen(heat: string, planned: Planned | undefined, live: Live | undefined): Told | undefined {
     const plan = planned !== undefined && planned.trust >= TRUSTED ? [planned.ms] : [];
     const running = live?.heat === heat ? [live.ms] : [];
     const ms = middleOf([...plan, ...this.#observed.ofHeat(heat), ...running]);
-    const told =
-      ms === undefined
-        ? planned && (this.#likeOthers(planned, work, at) ?? planned)
-        : { ms, sureMs: ms, trust: Math.max(planned?.trust ?? 0, SEEN_TRUST) };
-    if (told === undefined) return undefined;
-    return this.#estimateLike(heat, { ms: told.ms, sureMs: told.sureMs, trust: told.trust, heat });
+    return ms === undefined ? undefined : sure(ms, Math.max(planned?.trust ?? 0, SEEN_TRUST));
   }
 
-  /** The heat of some work, and whether nothing is cached for it. */
-  heatOf(work: Work, before: Graph | undefined): { readonly heat: string; readonly isCold: boolean } {
+  #guessed(work: Work, planned: Planned | undefined, at: number): Told | undefined {
+    if (planned === undefined) return this.#usualRun();
+    const like = this.#likeOthers(planned, work, at);
+    if (like !== undefined) return like;
+    const isSure = isSureOf(planned);
+    const shaped = this.#observed.ofShape(shapeOf(work.graph), planned, isSure);
+    if (shaped === undefined) return isSure ? guessOf(planned) : this.#usual(planned, work.client);
+    if (isOther(planned, shaped)) return guessOf(planned);
+    const share = isSure ? planned.sureMs / planned.ms : 0;
+    return { ...unsure(shaped, SHAPE_TRUST), sureMs: share * shaped.ms };
+  }
+
+  #usualRun(): Estimate | undefined {
+    const usual = this.#observed.usualRun();
+    if (usual === undefined) return undefined;
+    return { ...(usual.areAlike ? sure(usual.ms, GUESS_TRUST) : unsure(usual, GUESS_TRUST)), heat: '' };
+  }
+
+  /** What runs usually take, unless this one's plan tells of another kind. */
+  #usual(planned: Planned, client: string | undefined): Told {
+    const usual = this.#observed.usual(planned, client);
+    if (usual === undefined || isOther(planned, usual)) return guessOf(planned);
+    const least = (planned.isTelling ? OF_OTHER_CLASSES : OF_OTHER_SHAPE) * usual.ms;
+    return unsure({ ...usual, spreadMs: Math.max(usual.spreadMs, least) }, GUESS_TRUST);
+  }
+
+  /** What was seen of a run by its plan, for estimates of others. */
+  ranAs(work: Work, before: Graph | undefined, at: number): Ran {
     const { heat, ids } = this.#afterOf(work, before).cached;
-    return { heat, isCold: ids.length === 0 };
+    const { graph } = work;
+    const planned = this.#plans.of(heat, work, ids, at);
+    return { kind: kindOf(graph), shape: shapeOf(graph), heat, isCold: ids.length === 0, planned };
   }
 
   #numberOf(graph: Graph | undefined): number {
@@ -133,12 +192,12 @@ export class Estimates {
   }
 
   /** What another run of the kind took, for which more or less was cached, scaled by the ratio of the two plans. */
-  #likeOthers(planned: Planned, work: Work, at: number): Planned | undefined {
+  #likeOthers(planned: Planned, work: Work, at: number): Told | undefined {
     const other = this.#observed.ofKind(kindOf(work.graph));
     if (other === undefined) return undefined;
     const plan = other.isCold ? this.#plans.of(other.heat, work, [], at) : undefined;
     const ms = plan === undefined || plan.ms === 0 ? other.ms : (other.ms * planned.ms) / plan.ms;
-    return { ms, sureMs: ms, trust: SEEN_TRUST };
+    return sure(ms, SEEN_TRUST);
   }
 
   /** The nodes that are cached after the workflow before; computed once for each pair. */

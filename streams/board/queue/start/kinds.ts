@@ -23,6 +23,12 @@ export function kindOf(graph: Graph): string {
   return kind;
 }
 
+/** The shape of a workflow: the same for all of the same nodes and links, whatever their inputs. */
+export function shapeOf(graph: Graph): string {
+  for (const { shape } of planOf(graph).nodes.values()) return shape;
+  return '';
+}
+
 /** The heat of a run: its kind, how many nodes are cached for it, and its outputs if they are not all. */
 export function heatOf(graph: Graph, cached: number, targets: readonly string[] | undefined): string {
   const all = planOf(graph).outputs;

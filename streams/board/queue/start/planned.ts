@@ -1,5 +1,6 @@
 import { totalMs, type Durations } from '../../../job/progress/plan/expected';
 import { planOf } from '../../../job/progress/plan/plan';
+import { unknown } from '../../../job/progress/plan/priors';
 import { runClock, withCached, type RunClock } from '../../../job/progress/run-clock';
 import { timeLeft } from '../../../job/progress/time-left';
 import type { Graph } from '../../../job/workflow';
@@ -10,6 +11,8 @@ export interface Work {
   readonly graph: Graph;
   readonly targets: readonly string[] | undefined;
   readonly durations: Durations;
+  /** Whose it is, of another client. */
+  readonly client?: string | undefined;
 }
 
 /** How long a run will take by its plan. */
@@ -19,6 +22,8 @@ export interface Planned {
   readonly sureMs: number;
   /** How sure `ms` is: 1 if it was measured on these very nodes. */
   readonly trust: number;
+  /** Whether it tells of the run: most of it was measured, or is of classes whose names tell something. */
+  readonly isTelling: boolean;
 }
 
 /** How many plans are kept, one per heat. */
@@ -70,11 +75,18 @@ export class Plans {
 
 function plannedOf(run: RunClock, at: number): Planned {
   const left = timeLeft(run, at);
-  let [ms, trusted] = [0, 0];
-  for (const [, expected] of run.pending.entries()) {
-    ms += expected.alone * totalMs(expected);
-    trusted += expected.trust * expected.alone * totalMs(expected);
+  let [ms, trusted, told] = [0, 0, 0];
+  for (const [id, expected] of run.pending.entries()) {
+    const nodeMs = expected.alone * totalMs(expected);
+    ms += nodeMs;
+    trusted += expected.trust * nodeMs;
+    if (expected.trust > 0 || run.plan.nodes.get(id)?.prior !== unknown) told += nodeMs;
   }
   // Not `left.ms`, which is longer for a run of which nothing is heard, as that may be late.
-  return { ms, sureMs: left.ms > 0 ? (ms * left.sureMs) / left.ms : 0, trust: ms > 0 ? trusted / ms : 1 };
+  return {
+    ms,
+    sureMs: left.ms > 0 ? (ms * left.sureMs) / left.ms : 0,
+    trust: ms > 0 ? trusted / ms : 1,
+    isTelling: told >= ms / 2,
+  };
 }

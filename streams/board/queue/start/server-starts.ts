@@ -1,6 +1,6 @@
 import type { JobReads } from '../../job-index';
 import { bounds } from '../../../bounds';
-import type { QueueSeen } from '../../../job/job-event';
+import type { QueueEvent, QueueSeen } from '../../../job/job-event';
 import type { Job } from '../../../job/job';
 import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Durations } from '../../../job/progress/plan/expected';
@@ -9,13 +9,18 @@ import { Line, type StrangersRun } from '../line/line';
 import type { Strangers } from '../line/strangers';
 import { heatOfRun } from './at-work';
 import { Estimates, type Ahead } from './estimates';
-import { kindOf } from './kinds';
+import { kindOf, shapeOf } from './kinds';
 import { observed } from './observed';
 import { Plans } from './planned';
 import { walked, type Place } from './walk';
 
 /** The live jobs that a server's queue may name. */
 export type Jobs = Pick<JobReads, 'ofServer' | 'countOf' | 'run' | 'jobs'>;
+
+/** A time is told if most of it is sure, or if it is off by no more than this share in two of three cases. */
+const MOST_SPREAD = 0.4;
+const isTold = (ahead: Ahead): boolean =>
+  isSureOf(ahead) || (ahead.ms > 0 && Math.hypot(ahead.spreadMs, ahead.biasMs) <= MOST_SPREAD * ahead.ms);
 
 /** How long a walk through the queue is reused, ms: for all jobs of one look, say. */
 const SAME_WALK_MS = 200;
@@ -45,13 +50,18 @@ export class ServerStarts {
       const job = this.#oursOf(entry);
       return job === undefined ? (slots.get(entry.runId) ?? { id: entry.runId }) : { id: job.state.promptId };
     });
-    for (const run of over) this.#ran(run);
+    for (const run of over) this.#ran(run, at);
     this.#walked = undefined;
   }
 
-  /** Takes in the queue's length. Forgets other clients' workflows if no job of ours is there to wait for them. */
-  told(remaining: number, at: number, strangers: Strangers): void {
+  /**
+   * Takes in the queue's length; `isEnd`: it tells that a run has ended. Forgets other clients' workflows if no job of
+   * ours is there to wait for them.
+   */
+  told({ remaining, at }: QueueEvent, isEnd: boolean, strangers: Strangers): void {
     if (this.#jobs.countOf(this.#url) === 0) strangers.forget(this.#url);
+    const over = isEnd ? this.#line.confirmed() : undefined;
+    if (over !== undefined) this.#ran(over, at);
     const ms = this.#line.told(remaining, at, {
       isOurs: (id) => this.#live(id) !== undefined,
       isOver: (id) => this.#live(id)?.stage.tag === 'fetchingOutputs',
@@ -60,12 +70,9 @@ export class ServerStarts {
   }
 
   /** Another client's run is over. */
-  #ran({ slot: { graph, targets }, before, ms }: StrangersRun): void {
-    const run = graph && {
-      kind: kindOf(graph),
-      ...this.#estimates.heatOf({ graph, targets, durations: this.#durations }, before),
-    };
-    this.#observed.took(run, ms, false);
+  #ran({ slot: { graph, targets, client }, before, ms }: StrangersRun, at: number): void {
+    const work = graph && { graph, targets, durations: this.#durations };
+    this.#observed.took(work && this.#estimates.ranAs(work, before, at), ms, false, client);
   }
 
   accepted({ state: { promptId } }: Job, at: number, isOutOfTurn: boolean): void {
@@ -82,7 +89,9 @@ export class ServerStarts {
     const kind = kindOf(job.graph);
     const { before } = this.#line;
     if (before !== undefined && kindOf(before) === kind) this.#observed.wereCached(kind, run.cached);
-    this.#observed.took({ kind, heat: heatOfRun(job, run), isCold: run.cached.size === 0 }, at - run.startedAt, true);
+    const heat = heatOfRun(job, run);
+    const ran = { kind, heat, shape: shapeOf(job.graph), isCold: run.cached.size === 0, planned: undefined };
+    this.#observed.took(ran, at - run.startedAt, true);
     this.#plans.learn();
   }
 
@@ -93,14 +102,14 @@ export class ServerStarts {
     const isFresh = known !== undefined && at >= known.at && at - known.at < SAME_WALK_MS;
     const { ahead } = isFresh && (known.at === at || known.ahead.has(promptId)) ? known : this.#walk(at);
     const before = ahead.get(promptId);
-    return before !== undefined && isSureOf(before) ? before.ms : undefined;
+    return before !== undefined && isTold(before) ? before.ms : undefined;
   }
 
   #walk(at: number): { readonly at: number; readonly ahead: ReadonlyMap<string, Ahead> } {
     const [line, estimates] = [this.#line, this.#estimates];
     this.#plans.begin();
     const known = { estimates, durations: this.#durations, atWork: line.atWork, before: line.before };
-    const ahead = walked(this.#places(), { ...known, usual: this.#observed.usual() }, at);
+    const ahead = walked(this.#places(), known, at);
     this.#walked = { at, ahead };
     return this.#walked;
   }

@@ -1,11 +1,9 @@
 import { isAtServer, type Job } from '../../../job/job';
-import { isSureOf } from '../../../job/progress/node/node-left';
 import type { Durations } from '../../../job/progress/plan/expected';
 import type { Graph } from '../../../job/workflow';
 import type { AtWork, Slot } from '../line/line';
 import { leftOfJob, leftSince, type Front } from './at-work';
 import type { Ahead, Estimate, Estimates, Live } from './estimates';
-import type { Usual } from './observed';
 import type { Work } from './planned';
 
 /** One place of the queue: a job of ours, another client's slot, or neither if nothing is known of it. */
@@ -21,12 +19,7 @@ export interface Known {
   readonly atWork: AtWork | undefined;
   /** The workflow that ran last. */
   readonly before: Graph | undefined;
-  /** The time for a run of which nothing else is known. */
-  readonly usual: Usual | undefined;
 }
-
-/** The trust of an estimate by what is usual. */
-const GUESS_TRUST = 0.3;
 
 /**
  * How long the runs before each of our jobs take, by `promptId`; only up to the first place of which nothing is known.
@@ -35,13 +28,16 @@ const GUESS_TRUST = 0.3;
 export function walked(places: readonly Place[], known: Known, at: number): ReadonlyMap<string, Ahead> {
   const runs = runsOf(places, known, at);
   const ahead = new Map<string, Ahead>();
-  let [ms, sureMs, areKnown] = [0, 0, true];
+  let [ms, sureMs, square, biasMs, areKnown] = [0, 0, 0, 0, true];
   places.forEach(({ job }, place) => {
-    if (job !== undefined && areKnown) ahead.set(job.state.promptId, { ms, sureMs });
+    if (job !== undefined && areKnown)
+      ahead.set(job.state.promptId, { ms, sureMs, spreadMs: Math.sqrt(square), biasMs });
     const run = runs[place];
     areKnown &&= run !== undefined;
     ms += run?.ms ?? 0;
     sureMs += run?.sureMs ?? 0;
+    square += (run?.spreadMs ?? 0) ** 2;
+    biasMs += run?.biasMs ?? 0;
   });
   return ahead;
 }
@@ -52,9 +48,8 @@ function runsOf(places: readonly Place[], known: Known, at: number): readonly (A
   let live: Live | undefined;
   return places.map((place, index) => {
     const work = workOf(place, known.durations);
-    const estimate = work && known.estimates.of(work, before, at, live);
+    const expected = known.estimates.of(work, before, at, live);
     before = work?.graph;
-    const expected = likelier(estimate, known.usual);
     if (index > 0) return expected;
     const front = frontOf(place, expected, known.atWork, at);
     live = front?.live;
@@ -75,23 +70,16 @@ function frontOf(
 }
 
 /** What is left, in the mean, of a run whose start was not seen; as much is doubtful. */
-const halfOf = (run: Estimate): Estimate => ({ ...run, ms: run.ms / 2, sureMs: run.sureMs / 4 });
+const halfOf = (run: Estimate): Estimate => ({
+  ...run,
+  ms: run.ms / 2,
+  sureMs: run.sureMs / 4,
+  spreadMs: Math.max(run.spreadMs, run.ms) / 2,
+  biasMs: run.biasMs / 2,
+});
 
 function workOf({ job, slot }: Place, durations: Durations): Work | undefined {
   if (job !== undefined)
     return { graph: job.graph, targets: isAtServer(job) ? job.stage.targets : undefined, durations: job.durations };
-  return slot?.graph && { graph: slot.graph, targets: slot.targets, durations };
-}
-
-/** A guess that differs by more than this factor from what is usual tells of another kind of run. */
-const ANOTHER_KIND = 4;
-
-/** What is known of the run itself, else what runs usually take if those are alike, else a guess. */
-function likelier(estimate: Estimate | undefined, usual: Usual | undefined): Estimate | undefined {
-  if (usual === undefined) return estimate;
-  const { ms, areAlike } = usual;
-  const isOther =
-    estimate !== undefined && Math.abs(Math.log(Math.max(1, estimate.ms) / Math.max(1, ms))) > Math.log(ANOTHER_KIND);
-  if (estimate !== undefined && (isSureOf(estimate) || !areAlike || isOther)) return estimate;
-  return { ms, sureMs: areAlike ? ms : 0, trust: GUESS_TRUST, heat: '' };
+  return slot?.graph && { graph: slot.graph, targets: slot.targets, durations, client: slot.client };
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { exportJWK, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 import { keyPair } from './key-pairs';
 
@@ -11,6 +12,8 @@ export interface KeyPublisher {
   readonly fetches: () => number;
   /** What it answers instead of its keys; -1 for nothing at all. */
   answer: number | undefined;
+  /** Packs what it answers, whatever the caller takes. */
+  isPacked: boolean;
   /** A valid token, signed with the newest key unless told otherwise. */
   sign(claims: JWTPayload, more?: { readonly kid?: string; readonly expires?: string }): Promise<string>;
   /** Publishes such a key besides. */
@@ -28,12 +31,12 @@ export async function startKeyPublisher(alg = 'RS256'): Promise<KeyPublisher> {
   const server = createServer((_request, response) => {
     fetches += 1;
     if (publisher.answer === -1) return;
-    response.writeHead(publisher.answer ?? 200, { 'Content-Type': 'application/json' });
-    response.end(
-      publisher.answer === undefined
-        ? JSON.stringify({ keys: [...others, ...[...keys.values()].map(({ jwk }) => jwk)] })
-        : '{}',
-    );
+    const { answer, isPacked } = publisher;
+    const coding = isPacked && { 'Content-Encoding': 'gzip' };
+    response.writeHead(answer ?? 200, { 'Content-Type': 'application/json', ...coding });
+    const all = [...others, ...[...keys.values()].map(({ jwk }) => jwk)];
+    const text = answer === undefined ? JSON.stringify({ keys: all }) : '{}';
+    response.end(isPacked ? gzipSync(text) : text);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -41,6 +44,7 @@ export async function startKeyPublisher(alg = 'RS256'): Promise<KeyPublisher> {
     url: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`),
     fetches: () => fetches,
     answer: undefined,
+    isPacked: false,
     async sign(claims, { kid = newest, expires = '1h' } = {}) {
       const { key, alg: itsAlg } = keys.get(newest)!;
       return new SignJWT(claims).setProtectedHeader({ alg: itsAlg, kid }).setExpirationTime(expires).sign(key);

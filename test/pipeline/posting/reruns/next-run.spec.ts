@@ -1,3 +1,5 @@
+import { StoreUnavailable } from '../../../../sinks/job-store';
+import { aState } from '../../../streams/job/a-job';
 import { aShop, ONE, OTHER, resubmit } from '../../../support/pipeline/a-shop';
 
 describe('on virtual time', () => {
@@ -100,6 +102,76 @@ describe('on virtual time', () => {
       heed(stop('p'));
       pass(1_000);
       expect(done.at(-1)).toBe(`cancel ${runId}`);
+    });
+
+    test('[R11] may be another instance’s to post, and is new to its server; its workflow waits to be posted', () => {
+      const { open, breaks, pass, handed, keeps, leases } = aShop();
+      open({ retry });
+      breaks('out_of_memory');
+      pass(1_000);
+      expect(handed[0]?.maybePosted).toBe(false);
+      leases.trusted = false;
+      expect(handed[0]?.mayPost()).toBe(false);
+      expect(keeps.map(({ tag }) => tag)).toEqual(['unposted', 'whole']);
+    });
+
+    test('[R12] waits for its workflow while the store is away, and for ten seconds that it is stored itself', () => {
+      const { open, breaks, pass, posts, reports, store, waiting } = aShop();
+      const away = new StoreUnavailable('away');
+      store.away = away;
+      open({ retry });
+      breaks('out_of_memory');
+      pass(60_000);
+      expect([posts, reports.length > 10, new Set(reports)]).toEqual([[], true, new Set([away])]);
+      waiting.set('p', { tag: 'whole', prompt: { workflow: '{}' } });
+      pass(10_999);
+      expect(posts).toEqual([]);
+      pass(1);
+      expect(posts).toHaveLength(1);
+    });
+
+    test('is not made of the outline of its workflow', () => {
+      const { open, breaks, pass, posts, waiting, board } = aShop();
+      waiting.set('p', { tag: 'outline', prompt: { workflow: '{}' } });
+      open({ retry });
+      breaks('out_of_memory');
+      pass(60_000);
+      expect([posts, board.jobs.size]).toEqual([[], 0]);
+    });
+  });
+
+  describe('[R15] a mistake of ours fails its job, and nothing else', () => {
+    const mistake = (): never => {
+      throw new TypeError('a mistake');
+    };
+    const state = aState({ serverUrl: ONE, clientId: `client of ${ONE}` });
+    /** What becomes of the job `p`. */
+    const kinds = (act: (shop: ReturnType<typeof aShop>) => void): readonly unknown[] => {
+      const shop = aShop();
+      const ends: unknown[] = [];
+      shop.told$.subscribe(({ failure }) => failure && ends.push(failure.kind));
+      act(shop);
+      shop.pass(60_000);
+      return ends;
+    };
+
+    test('as it is first posted, as it is taken up, and before its next run', () => {
+      const prompt = { workflow: '{}' };
+      expect([
+        kinds(({ heed, posts, takenUp }) => {
+          posts.push = mistake;
+          heed(takenUp({ state, workflow: { tag: 'unposted', prompt } }));
+        }),
+        kinds(({ heed, posts, first }) => {
+          posts.push = mistake;
+          heed(first(state, true));
+        }),
+        kinds(({ open, breaks, kept }) => {
+          kept.get = mistake;
+          open({ retry });
+          breaks('out_of_memory');
+        }),
+      ]).toEqual(Array(3).fill(['internal_error']));
     });
   });
 });

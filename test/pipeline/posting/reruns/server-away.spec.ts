@@ -90,5 +90,15 @@ describe('on virtual time', () => {
       pass(600_000);
       expect(board.job('p')?.state).toMatchObject({ attempt: 1, status: 'queued' });
     });
+
+    test('keeps jobs of a type that no other server takes', () => {
+      const shop = aShop({ [OTHER]: ['another'] });
+      for (const url of [ONE, OTHER]) shop.link(url);
+      shop.open({ retry: resubmit });
+      shop.heed(shop.outage$);
+      shop.unlink(ONE);
+      shop.pass(600_000);
+      expect(shop.board.job('p')?.state).toMatchObject({ attempt: 1, serverUrl: ONE });
+    });
   });
 });

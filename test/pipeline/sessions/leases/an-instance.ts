@@ -5,6 +5,7 @@ import {
   defer,
   map,
   of,
+  tap,
   throwError,
   timer,
   type Observable,
@@ -96,7 +97,9 @@ function keeping(leases: Leases, { clock, random }: Shared) {
       held.set(session.clientId, mine.holding);
       const renewals: boolean[] = [];
       mine.holding.renewed$.subscribe(() => renewals.push(mine.holding.trusted()));
-      return { trusted: mine.holding.trusted, renewals, subscription: heed(mine.lost$) };
+      const lostMsAgo: number[] = [];
+      const lost$ = mine.lost$.pipe(tap((event) => event.tag === 'lost' && lostMsAgo.push(event.heldMsAgo)));
+      return { trusted: mine.holding.trusted, term: mine.holding.term, renewals, lostMsAgo, subscription: heed(lost$) };
     },
     inherits: (isServed: (serverUrl: string) => boolean = () => true) =>
       heed(inheriting(leases, isServed, isHeld, policy, report)),

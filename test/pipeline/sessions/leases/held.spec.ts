@@ -52,6 +52,35 @@ describe('a session that is held', () => {
     expect(trusted()).toBe(false);
   });
 
+  it('[R11] is of a new term each time it was in doubt and extended, and of no other for being extended', () => {
+    const { instance, pass } = aWorld();
+    const one = instance('one');
+    const { term } = one.holds$(key());
+    pass(60_000);
+    expect(term()).toBe(0);
+    one.link.down = true;
+    pass(TRUST_MS);
+    expect(term()).toBe(0);
+    one.link.down = false;
+    pass(60_000);
+    expect(term()).toBe(1);
+  });
+
+  it('is said to be lost with how long ago it was held, by the start of the last attempt that held it', () => {
+    const { instance, pass } = aWorld();
+    const [one, other] = [instance('one'), instance('other')];
+    const { lostMsAgo, renewals } = one.holds$(key());
+    pass(3_000);
+    one.link.down = true;
+    pass(TTL_MS);
+    other.holds$(key());
+    pass(1);
+    one.link.down = false;
+    pass(1_000);
+    expect(renewals).toHaveLength(2);
+    expect(lostMsAgo).toEqual([10_500]);
+  });
+
   it('[R11] is trusted anew by a slow renewal, from its start too, which no other attempt joins', () => {
     const { instance, pass } = aWorld();
     const one = instance('one');

@@ -99,6 +99,29 @@ test('[R1] [R12] while Redis is full, a job that has ended here is no live one, 
   await until(async () => (await one.stored(job.promptId))?.status === 'completed');
 });
 
+test('[R12] a key stands for the same job at another instance, too, as soon as a Redis that came back empty is served', async () => {
+  one.holdJobs();
+  const [a, b] = [one.instance(), one.instance()];
+  const once = { key: 'ada:1', body: 'digest' };
+  const request = { type: 'image_generation', userId: 'ada', workflow: lasting(3), once } as const;
+  const first = await a.run(request.workflow, { once });
+  await first.where(progressed);
+  await until(() => b.pipeline.storeHealthy());
+  await restarted();
+  let again: JobState | undefined;
+  await until(async () => {
+    again = await b.pipeline.submit(request).catch((error: unknown) => {
+      expect(error).toBeInstanceOf(StoreUnavailable);
+      return undefined;
+    });
+    return again !== undefined;
+  });
+  expect(again?.promptId).toBe(first.promptId);
+  one.letJobsGo();
+  expect(await first.end).toMatchObject({ status: 'completed' });
+  expect(one.comfy.posted).toHaveLength(1);
+});
+
 test('[R12] a key stands for the same job where Redis was emptied meanwhile: here at once, elsewhere soon', async () => {
   one.holdJobs();
   const [a, b] = [one.instance({ clock: hurriedClock(4) }), one.instance()];

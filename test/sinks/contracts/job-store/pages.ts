@@ -84,6 +84,17 @@ export function thePages(opened: OpenedStore): void {
       expect(read).toBeLessThan(60_000);
     });
 
+    it('[R17] reads about what an answer holds of large jobs, and no search reads on without end', async () => {
+      const metadata = { note: 'x'.repeat(bounds.metadataBytes - 20) };
+      await many(700, (i) => ({ startedAt: i, metadata }));
+      const plain = await page({ limit: 500 });
+      expect(plain.read).toBeLessThan(2 * bounds.answerBytes);
+      expect(await walked({ limit: 500 })).toEqual(Array.from({ length: 700 }, (_, i) => `job-${699 - i}`));
+      const search = await page({ text: 'nowhere', limit: 5 });
+      expect(search.read).toBeLessThan(bounds.pageReadBytes + 2 * bounds.answerBytes);
+      expect(search).toMatchObject({ jobs: [], cursor: expect.any(String) as string });
+    });
+
     it('shows a job by its id alone, and nobody else’s', async () => {
       await put(aState({ promptId: 'its-id', userId: 'ann' }));
       expect(await list({ text: 'its-id', userId: 'ann' })).toHaveLength(1);

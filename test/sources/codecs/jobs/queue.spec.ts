@@ -1,4 +1,6 @@
-import { queueOf } from '../../../../sources/codecs/jobs.codec';
+import { historyIdsOf } from '../../../../sources/codecs/history.codec';
+import { endedListOf, jobListOf, queueOf } from '../../../../sources/codecs/jobs.codec';
+import { bounds } from '../../../../streams/bounds';
 
 describe('/queue', () => {
   const workflow = {
@@ -24,6 +26,18 @@ describe('/queue', () => {
     const [job] = queueOf({ queue_running: [entry(9, 'a')], queue_pending: [] }) ?? [];
     expect(job).toMatchObject({ promptId: 'a', targets: ['2'], extraData: { client_id: 'c', mark: 'a' } });
     expect(job?.graph?.get('2')).toMatchObject({ type: 'SaveImage', inputs: ['1'] });
+  });
+
+  test('[R16] of more jobs than may be listed cannot be read, whichever route tells of them', () => {
+    const ids = Array.from({ length: bounds.listedJobs + 1 }, (_, n) => `${n}`);
+    const told = (some: readonly string[]) => [
+      queueOf({ queue_running: [], queue_pending: some.map((id) => entry(1, id)) })?.length,
+      jobListOf({ jobs: some.map((id) => ({ id, status: 'pending' })) })?.length,
+      endedListOf({ jobs: some.map((id) => ({ id })), pagination: { has_more: false } })?.ids.size,
+      historyIdsOf(Object.fromEntries(some.map((id) => [id, { outputs: {}, status: {} }])), 'mark', 32)?.ids.size,
+    ];
+    expect(told(ids.slice(1))).toEqual(Array(4).fill(bounds.listedJobs));
+    expect(told(ids)).toEqual(Array(4).fill(undefined));
   });
 
   test('may be empty', () => {

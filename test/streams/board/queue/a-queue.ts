@@ -1,3 +1,4 @@
+import { RunEnds } from '../../../../streams/board/queue/run-ends';
 import { StartTimes } from '../../../../streams/board/queue/start-times';
 import type { Job } from '../../../../streams/job/job';
 import type { QueueEntry } from '../../../../streams/job/job-event';
@@ -46,6 +47,7 @@ export function aQueue(...some: readonly Job[]) {
       throw error;
     },
   });
+  const ends = new RunEnds();
   return {
     seconds: (job: Job, at = 0): number | undefined => {
       const { etaMs } = starts.started(job, job, at * 1000).state;
@@ -56,10 +58,12 @@ export function aQueue(...some: readonly Job[]) {
     },
     /** The run at the front begins at second 0. */
     begins: () => {
-      for (const remaining of [0, 1]) starts.told({ tag: 'queueLength', serverUrl: SERVER, remaining, at: 0 });
+      for (const remaining of [0, 1])
+        starts.told({ tag: 'queueLength', clientId: 'c', serverUrl: SERVER, remaining, at: 0 });
     },
     length: (at: number, remaining: number) => {
-      starts.told({ tag: 'queueLength', serverUrl: SERVER, remaining, at: at * 1000 });
+      const event = { tag: 'queueLength', clientId: 'c', serverUrl: SERVER, remaining, at: at * 1000 } as const;
+      starts.told(event, ends.told(remaining, event.clientId));
     },
     /** A job of ours has run from one second to another. */
     ran: (job: Job, from: number, to: number, cached: readonly string[] = []) => {

@@ -112,6 +112,22 @@ describe('a stranger’s run', () => {
     expect(told(40, 1)).toBe(30);
   });
 
+  test('is timed without a look where a `status` confirms its end, and counts no second time', () => {
+    const { line, looked, told } = aLine();
+    told(0, 0);
+    told(100, 1);
+    looked(200, 'xyA');
+    told(3100, 2);
+    expect(line.confirmed()).toMatchObject({ slot: { id: 'x' }, ms: 3000 });
+    told(3101, 2);
+    expect(looked(4000, 'yA')).toEqual([]);
+    told(5000, 1);
+    told(5001, 1);
+    // Of the end of which another `status` told last, nothing is confirmed any more.
+    expect(line.confirmed()).toBeUndefined();
+    expect(looked(6000, 'A')).toEqual(['y 1900']);
+  });
+
   test('goes on as long as before when a waiting job was removed', () => {
     const { looked, told, since, isExact } = aLine();
     told(0, 0);

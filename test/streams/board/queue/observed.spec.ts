@@ -1,6 +1,6 @@
 import { middleOf, observed } from '../../../../streams/board/queue/start/observed';
 
-const ran = (heat: string) => ({ kind: 'k', heat, isCold: false });
+const ran = (heat: string) => ({ kind: 'k', shape: 's', heat, isCold: false, planned: undefined });
 
 test('what a workflow takes is told of its last three runs, those of one kind by the middle of them', () => {
   const { took, ofHeat, ofKind } = observed();
@@ -11,15 +11,15 @@ test('what a workflow takes is told of its last three runs, those of one kind by
 });
 
 test('what nothing else is known of takes what strangers’ runs do, and what ours do where there were none', () => {
-  const { took, usual } = observed();
-  expect(usual()).toBeUndefined();
+  const { took, usualRun } = observed();
+  expect(usualRun()).toBeUndefined();
   took(ran('warm'), 500, true);
-  expect(usual()?.ms).toBe(500);
+  expect(usualRun()?.ms).toBe(500);
   took(undefined, 40, false);
   took(ran('warm'), 500, true);
-  expect(usual()?.ms).toBe(40);
+  expect(usualRun()?.ms).toBe(40);
   for (let n = 0; n < 15; n += 1) took(undefined, 7, false);
-  expect(usual()?.ms).toBeCloseTo(7);
+  expect(usualRun()?.ms).toBeCloseTo(7);
 });
 
 test.each([
@@ -28,15 +28,15 @@ test.each([
   [[500, 600, 90_000], true],
   [[500, 600, 90_000, 2_000], false],
 ])('after %j ms the next is expected to take about as long: %s', (times, areAlike) => {
-  const { took, usual } = observed();
+  const { took, usualRun } = observed();
   for (const ms of times) took(undefined, ms, false);
-  expect(usual()?.areAlike).toBe(areAlike);
+  expect(usualRun()?.areAlike).toBe(areAlike);
 });
 
 test('[R9] a run that took less than no time, or no number of ms, is none', () => {
-  const { took, count, usual } = observed();
+  const { took, count, usualRun } = observed();
   for (const ms of [-1, Number.NaN]) took(ran('warm'), ms, false);
-  expect([count(), usual()]).toEqual([0, undefined]);
+  expect([count(), usualRun()]).toEqual([0, undefined]);
 });
 
 test('the middle of an even number of times is between the two there', () => {

@@ -72,7 +72,7 @@ test('a waiting job is told nothing anew while all goes as it was told', () => {
   expect(etaSeconds('1')).toBeCloseTo(100 - 15, -1);
 });
 
-test('a waiting job whose run before is late is told so, never that it starts now, and nothing once that is past all knowing', () => {
+test('a waiting job whose run before is late is told so, never that it starts now, and that it is as late again however late', () => {
   const { told, pass, etaSeconds } = aBoard({ seconds: 20, waiting: 1 });
   const left: number[] = [];
   for (let second = 0; second < 120; second++) {
@@ -81,8 +81,8 @@ test('a waiting job whose run before is late is told so, never that it starts no
   }
   expect(told.length).toBeGreaterThan(2);
   expect(left.filter((seconds) => seconds <= 0)).toEqual([]);
-  expect(left.filter((seconds) => seconds > 0).length).toBeGreaterThan(30);
-  expect(left.at(-1)).toBeNaN();
+  expect(left.filter((seconds) => seconds > 0).length).toBeGreaterThan(100);
+  expect(left.at(-1)).toBeGreaterThan(60);
 });
 
 test('[R11] a waiting job is told by the clock in a change of its own, once what stands before it is less by more than a tenth', () => {

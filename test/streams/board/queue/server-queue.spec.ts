@@ -1,60 +1,15 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { jobBoard } from '../../../../streams/board/board';
 import { ServerQueue } from '../../../../streams/board/queue/server-queue';
 import { jobOf } from '../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
-import { SERVER, aState, sampling, type Fact } from '../../job/a-job';
+import { aState, type Fact } from '../../job/a-job';
 import { absent, cancelAsked, found, started, succeeded } from '../../job/facts';
+import { aServer, ours } from './a-server';
 
 setFlagsFromString('--expose-gc');
 
 const ended: Fact = { tag: 'ended', outcome: [] };
-
-/** A server's queue as its `status` frames and our jobs tell of it; time goes by in seconds. */
-function aServer() {
-  const board = jobBoard(timing);
-  let now = 0;
-  const told = (promptId: string, fact: Fact): unknown => board.take({ promptId, at: now, ...fact });
-  board.take({ tag: 'linked', clientId: 'c', at: now });
-  return {
-    told,
-    status: (remaining: number): unknown => board.take({ tag: 'queueLength', serverUrl: SERVER, remaining, at: now }),
-    takeUp: (promptId: string): unknown =>
-      board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { accepted: true }) }),
-    submit: (promptId: string, more: Partial<Fact> = {}): void => {
-      board.take({ tag: 'opened', job: jobOf(aState({ promptId }), { graph: sampling }) });
-      told(promptId, { tag: 'accepted', postedAt: now, ...more } as Fact);
-    },
-    /** Whom a look is about, of all those that come within so many seconds; places move with the clock meanwhile. */
-    looked: (seconds: number): readonly string[] => {
-      const about: string[] = [];
-      for (const until = now + seconds * 1_000; now < until; now += 250) {
-        about.push(...board.due(SERVER, now).map(({ state }) => state.promptId));
-        if (now % 1_000 === 0) board.take({ tag: 'clock', at: now });
-      }
-      return about;
-    },
-    /** A look finds these waiting. */
-    placed: (...promptIds: readonly string[]): void => {
-      for (const id of promptIds) told(id, { tag: 'found', where: 'pending', ahead: 3 });
-    },
-    suspected: (promptId: string): unknown => board.take({ tag: 'suspected', promptId, at: now }),
-    garbled: (): unknown => board.take({ tag: 'garbled', clientId: 'c', at: now }),
-    place: (promptId: string): number | undefined => board.job(promptId)?.state.queuePosition,
-  };
-}
-
-/** Three jobs of ours on a server that has nothing else to do: the first runs. */
-function ours() {
-  const server = aServer();
-  for (const [n, id] of ['a', 'b', 'c'].entries()) {
-    server.status(n + 1);
-    server.submit(id);
-  }
-  server.told('a', started);
-  return server;
-}
 
 describe('places in a queue', () => {
   test('[R8] of our own jobs alone are known without a look', () => {
@@ -111,9 +66,11 @@ describe('places in a queue', () => {
   test('[R8] that strangers move are told by a look that asks for the queue anyway: none is made for them beside it', () => {
     const { looked, status, placed, suspected } = ours();
     looked(2);
-    status(4);
-    expect(looked(2)).toEqual(['b', 'c']);
-    placed('b', 'c');
+    for (const remaining of [4, 6, 7]) {
+      status(remaining);
+      expect(looked(3)).toEqual(['b', 'c']);
+      placed('b', 'c');
+    }
     status(5);
     expect(looked(5)).toEqual([]);
     suspected('a');
@@ -163,14 +120,19 @@ describe('places in a queue', () => {
     expect(looked(1.5)).toEqual(['a', 'b', 'c']);
   });
 
-  test('[R8] that strangers move are not asked for within the minute after a job was taken up and looked at', () => {
+  test('[R8] that strangers move are asked for three times, and no more within the minute', () => {
     const { looked, status, placed, takeUp } = aServer();
     takeUp('a');
     status(5);
     expect(looked(0.25)).toEqual(['a']);
     placed('a');
-    status(6);
-    expect(looked(28)).toEqual([]);
+    for (const remaining of [6, 7, 8]) {
+      status(remaining);
+      expect(looked(3)).toEqual(['a']);
+      placed('a');
+    }
+    status(9);
+    expect(looked(26)).toEqual([]);
   });
 
   test('are corrected where the `status` came before the one that counted the job', () => {

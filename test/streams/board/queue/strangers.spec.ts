@@ -1,8 +1,13 @@
 import { bounds } from '../../../../streams/bounds';
 import { Strangers } from '../../../../streams/board/queue/line/strangers';
 import type { QueueEntry } from '../../../../streams/job/job-event';
+import type { Graph } from '../../../../streams/job/workflow';
 import { graph } from '../../job/a-job';
 import { aQueue, ours, stranger, waiting, working } from './a-queue';
+
+/** A workflow of a class that nobody knows. */
+const unknown = (type: string, strength = 0): Graph =>
+  graph({ '1': [type, { strength, trust: 0, seconds: 1 }], '2': ['SaveImage', { images: ['1', 0] }] });
 
 describe('strangers', () => {
   test('take what their own workflows are known to take', () => {
@@ -33,13 +38,13 @@ describe('strangers', () => {
     expect(seconds(job, 50)).toBeGreaterThan(49);
   });
 
-  test('are expected to go on as long as they are late, and nothing is told once they are very late', () => {
+  test('are expected to go on as long as they are late, however late they are', () => {
     const job = waiting('job', 1, working(10));
     const { seconds, seen, begins } = aQueue(job);
     begins();
     seen(0, stranger('x', working(40)), ours(job));
     expect(seconds(job, 180)).toBe(80);
-    expect(seconds(job, 300)).toBeUndefined();
+    expect(seconds(job, 300)).toBe(200);
   });
 
   test('that nobody knows take the middle of what runs took there, which no single one moves', () => {
@@ -85,6 +90,51 @@ describe('strangers', () => {
     length(400, 2);
     seen(400, like('z'), ours(job));
     expect(seconds({ ...job, state: { ...job.state, queuePosition: 1 } }, 400)).toBeGreaterThan(190);
+  });
+
+  test('of classes that nobody knows take what others of their shape took, whatever their inputs', () => {
+    const job = waiting('job', 3, working(10));
+    const { seconds, seen, length, begins } = aQueue(job);
+    const alike = (id: string, strength: number): QueueEntry => stranger(id, unknown('MysteryBox', strength));
+    begins();
+    length(0, 4);
+    seen(0, alike('x', 1), alike('y', 2), alike('z', 3), ours(job));
+    expect(seconds(job)).toBeUndefined();
+    for (const at of [50, 50.01]) length(at, 3);
+    expect(seconds({ ...job, state: { ...job.state, queuePosition: 2 } }, 51)).toBeCloseTo(100, -1);
+  });
+
+  test('of other shapes take what others of that client took, told where it is added up of several', () => {
+    const job = waiting('job', 12, working(10));
+    const { seconds, seen, length, begins } = aQueue(job);
+    const of = (client: string, n: number): QueueEntry => ({
+      ...stranger(`${client}${n}`, unknown(`Odd${client}${n}`)),
+      client,
+    });
+    const [als, bobs] = [[0, 1, 2, 3].map((n) => of('al', n)), [0, 1, 2, 3].map((n) => of('bob', n))];
+    const later = [4, 5, 6, 7].map((n) => of('al', n));
+    begins();
+    length(0, 13);
+    seen(0, ...als, ...bobs, ...later, ours(job));
+    let [at, left] = [0, 13];
+    for (const took of [5, 6, 5, 6, 100, 110, 100, 110]) {
+      at += took;
+      left -= 1;
+      for (const time of [at, at + 0.01]) length(time, left);
+    }
+    const told = seconds({ ...job, state: { ...job.state, queuePosition: 4 } }, at);
+    expect(told).toBeGreaterThan(15);
+    expect(told).toBeLessThan(30);
+  });
+
+  test('of classes that nobody knows are told nothing of where another shape alone was seen', () => {
+    const job = waiting('job', 2, working(10));
+    const { seconds, seen, length, begins } = aQueue(job);
+    begins();
+    length(0, 3);
+    seen(0, stranger('x', unknown('MysteryBox')), stranger('y', unknown('OtherBox')), ours(job));
+    for (const at of [50, 50.01]) length(at, 2);
+    expect(seconds({ ...job, state: { ...job.state, queuePosition: 1 } }, 51)).toBeUndefined();
   });
 
   test('are timed though nobody told what they ran', () => {

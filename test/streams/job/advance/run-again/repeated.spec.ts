@@ -51,7 +51,7 @@ describe('a run that failed and may be repeated', () => {
     take({ tag: 'unlinked', clientId: 'c', at: 99, clean: false });
     take({ tag: 'linked', clientId: 'c', at: 100 });
     take({ tag: 'garbled', clientId: 'c', at: 101 });
-    take({ tag: 'queueLength', serverUrl: SERVER, remaining: 0, at: 102 });
+    take({ tag: 'queueLength', clientId: 'c', serverUrl: SERVER, remaining: 0, at: 102 });
     expect(reruns()).toEqual(['out_of_memory']);
   });
 

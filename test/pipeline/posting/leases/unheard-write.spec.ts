@@ -1,9 +1,9 @@
-import { redisStore } from '../../../sinks/redis/redis-store';
-import { deafLink, type DeafLink } from '../../support/network/deaf-link';
-import { hurriedClock } from '../../support/pipeline/hurried-clock';
-import { onOneRedis, short } from '../../support/pipeline/one-redis';
-import { takenUp } from '../../support/pipeline/pipelines';
-import { until } from '../../support/until';
+import { redisStore } from '../../../../sinks/redis/redis-store';
+import { deafLink, type DeafLink } from '../../../support/network/deaf-link';
+import { hurriedClock } from '../../../support/pipeline/hurried-clock';
+import { onOneRedis, short } from '../../../support/pipeline/one-redis';
+import { takenUp } from '../../../support/pipeline/pipelines';
+import { until } from '../../../support/until';
 
 const one = onOneRedis();
 let link: DeafLink;

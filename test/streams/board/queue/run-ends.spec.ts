@@ -1,0 +1,62 @@
+import { found, started } from '../../job/facts';
+import type { Fact } from '../../job/a-job';
+import { aServer, ours } from './a-server';
+
+const ended: Fact = { tag: 'ended', outcome: [] };
+
+describe('places in a queue, at a run’s end,', () => {
+  /** A stranger's run, three more of strangers, and one of ours. */
+  function behind() {
+    const server = aServer();
+    server.status(4);
+    server.submit('a');
+    server.status(5);
+    server.looked(2);
+    server.told('a', found('pending', 4));
+    return server;
+  }
+
+  test('[R8] follow from two `status` of one length: a stranger’s end asks for no look', () => {
+    const { looked, status, place } = behind();
+    status(4);
+    status(4);
+    expect(looked(10)).toEqual([]);
+    expect(place('a')).toBe(3);
+    status(3);
+    status(3);
+    expect(looked(10)).toEqual([]);
+    expect(place('a')).toBe(2);
+  });
+
+  test('are looked up at once where one `status` alone tells that a waiting job of a stranger was removed', () => {
+    const { looked, status } = behind();
+    status(4);
+    expect(looked(2)).toEqual(['a']);
+  });
+
+  test('are looked up, too, where two sockets tell of one removal', () => {
+    const { looked, status } = behind();
+    status(4);
+    status(4, 'd');
+    expect(looked(2)).toEqual(['a']);
+  });
+
+  test('are looked up where a stranger came while another’s run ended', () => {
+    const { looked, status } = behind();
+    status(4);
+    status(4);
+    status(5);
+    expect(looked(2)).toEqual(['a']);
+  });
+
+  test('follow from the news of ours, of which a `status` tells no second time', () => {
+    const { looked, told, status, place } = ours();
+    looked(2);
+    told('a', ended);
+    status(2);
+    status(2);
+    told('b', started);
+    expect(looked(10)).toEqual([]);
+    expect(place('c')).toBe(1);
+  });
+});
