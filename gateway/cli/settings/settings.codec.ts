@@ -26,6 +26,8 @@ export const Servers = checked('Servers', (value): E.Either<string, readonly Des
       const bad = servers.findIndex(({ url }) => !isServer(url));
       if (servers.length === 0 || bad >= 0)
         return E.left(servers.length > 1 ? `${SERVERS_WANTED}; no. ${bad + 1} is none` : SERVERS_WANTED);
+      if (!servers.every(({ url }) => isLoginReadable(url)))
+        return E.left('has a login that is not percent-encoded: % is %25');
       const trimmed = servers.map((server) => ({ ...server, url: server.url.replace(/\/+$/, '') }));
       const urls = new Set(trimmed.map(({ url }) => url));
       if (urls.size < trimmed.length) return E.left('names the same server twice');
@@ -122,6 +124,9 @@ export const Secret = setting('Secret', (text) => {
   const secret = new TextEncoder().encode(text);
   if (secret.length < 32 || new TextEncoder().encode(text.trim()).length < 32)
     return E.left(`must be at least 32 bytes long, ${WELL_MADE}`);
+  // Whoever signs tokens may have it without: each token would be refused, and nobody told why.
+  if (text !== text.trim())
+    return E.left('begins or ends with a space or a line break, as `echo` adds one: take it off');
   return isMonotonous(text)
     ? E.left(`must not be so easily guessed: take random bytes, ${WELL_MADE}`)
     : E.right(secret);
@@ -193,3 +198,8 @@ const isHttp = (text: string): boolean => ['http:', 'https:'].includes(parsed(te
  * lost.
  */
 const isServer = (text: string): boolean => isHttp(text) && parsed(text)?.search === '' && parsed(text)?.hash === '';
+
+const isLoginReadable = (text: string): boolean => {
+  const { username = '', password = '' } = parsed(text) ?? {};
+  return E.isRight(E.tryCatch(() => decodeURIComponent(username + password), String));
+};

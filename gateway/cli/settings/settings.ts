@@ -117,8 +117,13 @@ export const settingsOf = (environment: Environment): E.Either<readonly FieldErr
 export const misspeltIn = (environment: Environment): readonly FieldError[] =>
   misspeltAmong(givenIn(environment), Object.keys(Variables.props));
 
+/** Without the spaces and line breaks that files and editors leave around a value; of a secret they may be a part. */
 const givenIn = (environment: Environment): Environment =>
-  Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  Object.fromEntries(
+    Object.entries(environment)
+      .filter(([, value]) => value !== '')
+      .map(([name, value = '']) => [name, name === 'JWT_SECRET' ? value : value.trim() || value]),
+  );
 
 /** Decodes only the settings of tokens, for the command `token`; `undefined` if tokens are not used. */
 export const authSettingsOf = (environment: Environment): E.Either<readonly FieldError[], AuthSettings | undefined> => {
@@ -143,7 +148,14 @@ const contradictions = (environment: Environment): readonly FieldError[] => [
   ...(environment['METRICS_HOST'] !== undefined && environment['METRICS_PORT'] === undefined
     ? [{ field: 'METRICS_HOST', message: 'means nothing without METRICS_PORT' }]
     : []),
+  ...(isSamePlace(environment) ? [{ field: 'METRICS_PORT', message: 'must be another port than PORT' }] : []),
 ];
+
+const isSamePlace = ({ HOST = LOCAL, PORT = '8787', METRICS_HOST = LOCAL, METRICS_PORT }: Environment): boolean => {
+  const hosts = new Set([HOST, METRICS_HOST]);
+  return METRICS_PORT === PORT && PORT !== '0' && (hosts.size === 1 || hosts.has('0.0.0.0') || hosts.has('::'));
+};
+const LOCAL = '127.0.0.1';
 
 const contradictionsOfAuth = ({
   HOST,

@@ -7,14 +7,16 @@ import { buildSync } from 'esbuild';
 const ROOT = resolve(__dirname, '../../..');
 /** Below `node_modules`, so that what is built there finds its packages. */
 const CACHE = join(ROOT, 'node_modules/.cache/jobstream');
-const FROM = ['gateway', 'pipeline', 'streams', 'sources', 'sinks', 'scripts', 'test'];
+const FROM = ['gateway', 'pipeline', 'streams', 'sources', 'sinks', 'compat', 'examples', 'scripts', 'test'];
 const WITH = ['index.ts', 'package.json', 'package-lock.json'];
 const NO_SOURCE = new Set(['dist', 'recordings', 'node_modules']);
 /** What the tests start as processes and threads of their own. */
 const STARTED = [
   'gateway/cli/main.ts',
   'gateway/http/bodies/check-thread.ts',
+  'examples/in-process/run-workflow.ts',
   'scripts/replay.ts',
+  'test/compat/killed-process.ts',
   'test/gateway/support/busy-process.ts',
   'test/sinks/contracts/leases/lease-holder.ts',
   'test/sinks/embedded/embedded-writer.ts',

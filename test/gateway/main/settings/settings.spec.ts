@@ -26,6 +26,26 @@ test('one URL is enough: loopback, embedded store, no tokens', () => {
   });
 });
 
+test('spaces and line breaks around a value are none of it, as a file may add them', () => {
+  const spaced = { REDIS_URL: ' redis://127.0.0.1:6379\n', PORT: '80\r\n', HOST: ' ::1', LOG_LEVEL: 'warn ' };
+  const { store, logLevel, gateway } = settings({ ...good, ...spaced });
+  expect({ store, logLevel, gateway }).toMatchObject({
+    store: { url: 'redis://127.0.0.1:6379' },
+    logLevel: 'warn',
+    gateway: { host: '::1', port: 80 },
+  });
+});
+
+test('metrics and the gateway may have one port at different addresses only', () => {
+  const at = (HOST: string, METRICS_HOST: string) =>
+    fieldsOf({ ...good, JWT_SECRET: SECRET, PORT: '9000', METRICS_PORT: '9000', HOST, METRICS_HOST });
+  expect([at('10.0.0.5', '127.0.0.1'), at('0.0.0.0', '127.0.0.1'), at('10.0.0.5', '10.0.0.5')]).toEqual([
+    [],
+    ['METRICS_PORT'],
+    ['METRICS_PORT'],
+  ]);
+});
+
 test('all of them', () => {
   const environment = {
     COMFYUI_URL: 'https://pod-8188.proxy.runpod.net/, http://user:pass@10.0.0.5:8188/comfy',
@@ -115,6 +135,8 @@ test.each([
   ['REDIS_URL', 'http://redis:6379'],
   ['REDIS_URL', 'redis'],
   ['DATA_DIR', ' '],
+  ['COMFYUI_URL', 'http://ada:100%@10.0.0.5:8188'],
+  ['METRICS_PORT', '8787'],
   ['HOST', 'http://0.0.0.0'],
   ['HOST', '0.0.0.0:80'],
   ['PORT', '65536'],
@@ -124,6 +146,7 @@ test.each([
   ['LOG_LEVEL', 'loud'],
   ['JWT_SECRET', 'too short'],
   ['JWT_SECRET', ' '.repeat(32)],
+  ['JWT_SECRET', `${SECRET}\n`],
   ['JWT_SECRET', `short${' '.repeat(40)}`],
   ['JWT_SECRET', 's'.repeat(64)],
   ['JWT_SECRET', 'abcabcabcabcabcabcabcabcabcabcabcabc'],
