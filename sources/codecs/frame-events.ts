@@ -19,7 +19,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
     case 'status':
       return [{ tag: 'queueLength', serverUrl, clientId, remaining: frame.data.status.exec_info.queue_remaining, at }];
     case 'execution_start':
-      return of(frame.data.prompt_id, { tag: 'started' });
+      return of(frame.data.prompt_id, { tag: 'started', ...saidAt(frame.data) });
     case 'execution_cached':
       return of(frame.data.prompt_id, { tag: 'cached', nodeIds: frame.data.nodes.map(idText) });
     case 'executing': {
@@ -45,7 +45,7 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
       return of(frame.data.prompt_id, { tag: 'executed', nodeId, outputs: outputsOf(nodeId, frame.data.output) });
     }
     case 'execution_success':
-      return of(frame.data.prompt_id, { tag: 'succeeded' });
+      return of(frame.data.prompt_id, { tag: 'succeeded', ...saidAt(frame.data) });
     case 'execution_error':
       return isBlockedBranch(frame.data)
         ? []
@@ -54,6 +54,10 @@ export function frameEvents(frame: Frame, { clientId, serverUrl, at }: FrameOrig
       return of(frame.data.prompt_id, { tag: 'broke', failure: interruption(frame.data) });
   }
 }
+
+/** When the server says that it sent a frame. */
+const saidAt = ({ timestamp }: { readonly timestamp?: unknown }): { readonly saidAt?: number } =>
+  typeof timestamp === 'number' && Number.isFinite(timestamp) ? { saidAt: timestamp } : {};
 
 type NodeState = (Frame & { type: 'progress_state' })['data']['nodes'][string];
 

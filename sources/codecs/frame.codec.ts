@@ -36,6 +36,8 @@ const counted = nullable(finite);
 
 const status = t.type({ status: t.type({ exec_info: t.type({ queue_remaining: finite }) }) });
 const promptOnly = t.type({ prompt_id: promptId });
+/** `timestamp`: when the server sent it, ms since 1970 by its own clock. */
+const timed = t.intersection([promptOnly, t.partial({ timestamp: t.unknown })]);
 const cached = t.type({ prompt_id: promptId, nodes: t.array(nodeId) });
 const executing = t.partial({ node: nullable(nodeId), display_node: nullable(nodeId), prompt_id: nullable(promptId) });
 const progress = t.intersection([
@@ -65,13 +67,13 @@ const broke = t.intersection([
 /** Every frame that is read, by ComfyUI's name for it. All others are ignored. */
 const codecs = {
   status,
-  execution_start: promptOnly,
+  execution_start: timed,
   execution_cached: cached,
   executing,
   progress,
   progress_state: progressState,
   executed,
-  execution_success: promptOnly,
+  execution_success: timed,
   execution_error: broke,
   execution_interrupted: broke,
 } as const;

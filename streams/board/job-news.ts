@@ -11,7 +11,7 @@ import type { Timing } from '../job/timing';
 import type { Report } from '../operators/reporting';
 import { RefusedRunId, type BoardEvent, type Change } from './board-event';
 import type { EarlyEvents } from './early-events';
-import { measuredRun, restated, silenced, spoken } from './job-updates';
+import { endOf, measuredRun, restated, silenced, spoken } from './job-updates';
 import type { LiveJobs } from './live-jobs';
 import type { ServerQueues } from './queue/server-queues';
 import { StartTimes } from './queue/start-times';
@@ -214,7 +214,7 @@ export class JobNews {
   #measured(before: Job, after: Job, event: JobEvent): readonly Change[] {
     const run = measuredRun(before, after, event);
     if (run === undefined) return [];
-    return [{ tag: 'measured', serverUrl: after.state.serverUrl, run, at: event.at }];
+    return [{ tag: 'measured', serverUrl: after.state.serverUrl, run, at: endOf(run, event) }];
   }
 }
 

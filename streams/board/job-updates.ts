@@ -47,6 +47,23 @@ export function measuredRun({ stage }: Job, { state }: Job, { tag }: JobEvent): 
   return stage.run?.isLate === true ? undefined : stage.run;
 }
 
+/** Last frames that come this much after the server sent them are late, ms. */
+const LATE_MS = 50;
+
+/**
+ * When a run had its good end: earlier than its last frame came, if by the server's own clock it took so much less time;
+ * but not before the last news of a node.
+ */
+export function endOf(run: RunClock, event: JobEvent): number {
+  const { startedAt, saidAt: began = NaN, nodes } = run;
+  const { saidAt: ended = NaN } = event.tag === 'succeeded' ? event : {};
+  const saidMs = ended - began;
+  if (!(saidMs > 0 && event.at - startedAt > saidMs + LATE_MS)) return event.at;
+  let end = startedAt + saidMs;
+  for (const [, node] of nodes.entries()) end = Math.max(end, node.startedAt, node.steppedAt);
+  return Math.min(end, event.at);
+}
+
 /**
  * The file and the event for a picture that is an output, as its node sends it over the socket only; `undefined` for a
  * preview.

@@ -22,10 +22,15 @@ interface MayWait {
   readonly cameAt?: number;
 }
 
+/** `saidAt`: when the frame was sent by the server's own clock, if it says so; ms since 1970. */
+interface MaySayWhen {
+  readonly saidAt?: number;
+}
+
 /** Facts that frames bring. */
 export type FrameFact =
   /** `execution_start`: all later frames of the run come over this session. */
-  | { readonly tag: 'started' }
+  | ({ readonly tag: 'started' } & MaySayWhen)
   | { readonly tag: 'cached'; readonly nodeIds: readonly string[] }
   /**
    * `isGreeting`: ComfyUI told a new socket which node runs. It proves little: a socket that is dropped next gets it
@@ -38,7 +43,7 @@ export type FrameFact =
   | { readonly tag: 'executed'; readonly nodeId: string; readonly outputs: readonly JobOutput[] }
   /** A picture that came over the socket; the store keeps its bytes under `filename`. */
   | { readonly tag: 'pictured'; readonly output: FileOutput; readonly bytes: number }
-  | { readonly tag: 'succeeded' }
+  | ({ readonly tag: 'succeeded' } & MaySayWhen)
   | { readonly tag: 'broke'; readonly failure: Failure };
 
 /** Facts that looks at the server bring: always from a good answer; no answer is no fact (R4). */

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { steps } from '../support/comfyui/workflows';
 import { start, stopAll } from '../support/comfyui/client/comfyui-client';
-
-const root = join(__dirname, '../..');
+import { builtScript } from '../support/programs/built';
 
 let folder: string;
 beforeAll(async () => {
@@ -20,15 +19,9 @@ afterAll(async () => {
 test('a process that is killed in the middle of a job leaves no folder behind', async () => {
   const comfyui = await start();
   comfyui.faults.mostSteps = 1;
-  const script = `
-    const { ComfyUIPodClient } = require(${JSON.stringify(join(root, 'compat/index.ts'))});
-    new ComfyUIPodClient({ baseUrl: ${JSON.stringify(comfyui.url)} })
-      .queueWorkflow(${JSON.stringify(steps())})
-      .then(() => process.kill(process.pid, 'SIGKILL'));`;
   const env = { ...process.env, TMPDIR: folder };
-  await expect(
-    promisify(execFile)(process.execPath, ['--require', 'tsx/cjs', '-e', script], { cwd: root, env }),
-  ).rejects.toMatchObject({ signal: 'SIGKILL' });
+  const args = [builtScript('test/compat/killed-process.ts'), comfyui.url, JSON.stringify(steps())];
+  await expect(promisify(execFile)(process.execPath, args, { env })).rejects.toMatchObject({ signal: 'SIGKILL' });
   expect(comfyui.executions.size).toBe(1);
   expect((await readdir(folder)).filter((name) => name.startsWith('comfyui-jobstream'))).toEqual([]);
 });

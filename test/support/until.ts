@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** For what must come, on a machine that is busy with much else. No test measures with it. */
 export const PATIENCE_MS = 90_000;
 
-/** Looks again soon where it has not waited long, and a tenth of that later where it has: looking costs what is waited for. */
-const pauseMs = (waitedMs: number): number => Math.min(Math.max(waitedMs / 10, 5), 50);
+/** Looks again soon where it has not waited long, and an eighth of that later where it has: looking costs what is waited for. */
+const pauseMs = (waitedMs: number): number => Math.min(Math.max(waitedMs / 8, 10), 100);
 
 /** Resolves as soon as the condition holds; rejects once patience is at an end, or with what the condition throws. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

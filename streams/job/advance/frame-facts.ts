@@ -14,7 +14,7 @@ export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timi
   const { at } = event;
   switch (event.tag) {
     case 'started':
-      return started(job, at, timing);
+      return started(job, event, timing);
     case 'cached':
       return onRun(job, at, timing, (run) => withCached(run, event.nodeIds));
     case 'executing':
@@ -38,10 +38,11 @@ export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timi
  * After `execution_start` no frame of the run is missed. A job without a known workflow, after a restart say, is looked
  * up now: the queue names its workflow.
  */
-function started(job: Job<AtServer>, at: number, timing: Timing): Job {
+function started(job: Job<AtServer>, { at, saidAt }: FrameFact & JobEvent & { tag: 'started' }, timing: Timing): Job {
   const { stage } = job;
   const whole = stage.tag === 'watched' ? { ...stage, whole: true } : stage;
-  const after = heard({ ...job, stage: whole }, at, timing);
+  const run = runOf(job, begun(job.state, at), at);
+  const after = heard({ ...job, stage: whole }, at, timing, { run: run.startedAt === at ? { ...run, saidAt } : run });
   return job.graph.size === 0 ? owingLook(after, at) : after;
 }
 

@@ -13,6 +13,8 @@ export interface RunClock {
   readonly durations: Durations;
   /** When ComfyUI began to run it, ms since 1970. */
   readonly startedAt: number;
+  /** The same by the server's own clock, if a frame said so. */
+  readonly saidAt?: number | undefined;
   /** Whether its beginning was missed: how long its first nodes took is not known, and nothing is learned of it. */
   readonly isLate: boolean;
   /** Since when its frames cannot come, as its socket is away. */
@@ -83,6 +85,7 @@ export const runClock = (
     plan,
     durations,
     startedAt: at,
+    saidAt: undefined,
     isLate,
     targets,
     nodes: noVersions,
@@ -119,6 +122,7 @@ export const runWith = (
   plan: run.plan,
   durations: run.durations,
   startedAt: run.startedAt,
+  saidAt: run.saidAt,
   isLate: run.isLate,
   targets: run.targets,
   nodes,

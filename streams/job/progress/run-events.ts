@@ -120,11 +120,14 @@ function toldOf(run: RunClock, { id, value, max, finished: isDone, parentId, dis
 /** The run after `executed`: the node is done. */
 export const executed = (run: RunClock, id: string, at: number): RunClock => finished(started(run, id, at), id, at);
 
-/** The run at its good end: all nodes at work are done. */
+/** The run at its good end: all nodes at work are done, and none was later. */
 export function ended(run: RunClock, at: number): RunClock {
   let done = run;
   for (const id of run.running) done = finished(done, id, at);
-  return done;
+  let { nodes } = done;
+  for (const [id, node] of nodes.entries())
+    if (node.doneAt !== undefined && node.doneAt > at) nodes = nodes.with(id, { ...node, doneAt: at });
+  return nodes === done.nodes ? done : { ...done, nodes };
 }
 
 /**

@@ -23,8 +23,8 @@ let comfy: ComfyUIStandIn;
 let pipeline: Pipeline;
 let publisher: KeyPublisher;
 let gateways: Readonly<Record<By, Gateway>>;
-/** Ada's: one that has ended, which only the store has, and one that runs on, which is here. */
-let ended: string, live: string;
+/** Ada's: one that has ended, which only the store has, and two that are here: one runs on, one waits for it. */
+let ended: string, live: string, waiting: string;
 
 beforeAll(async () => {
   [redis, comfy, publisher] = await Promise.all([
@@ -56,6 +56,7 @@ beforeAll(async () => {
   comfy.faults.mostSteps = 1;
   live = await submitTo(pipeline, steps());
   await stateWhere(pipeline, live, ({ status }) => status === 'processing');
+  waiting = await submitTo(pipeline, steps());
 });
 afterAll(async () => {
   await Promise.all(Object.values(gateways).map((gateway) => gateway.close()));
@@ -125,14 +126,7 @@ const owner = everybody.find(({ rank, by }) => rank === 'owner' && by === 'secre
 const statusFor = async (caller: Caller, id: string): Promise<number> =>
   (await asking(gateways.secret)('GET', `/jobs/${id}`, { token: (await caller.token())! })).status;
 
-test('[R14] with the store up: whoever may not see a job cannot tell it from none', async () => {
-  await expectAlike([ended, live], { other: 404, nobody: 401 });
-  expect([await statusFor(owner, ended), await statusFor(service, ended), await statusFor(owner, live)]).toEqual([
-    200, 200, 200,
-  ]);
-});
-
-test('[R14] with values that cannot be read: the same; a service gets the error', async () => {
+test('[R14] with the store up: whoever may not see a job cannot tell it from none, or from one that cannot be read', async () => {
   const connection = new Redis(redis.port);
   const junk: string[] = [];
   for (const [n, write] of [
@@ -147,7 +141,10 @@ test('[R14] with values that cannot be read: the same; a service gets the error'
   }
   // Of the job that runs here, too.
   await connection.set(jobKey(live), 'no JSON');
-  await expectAlike([...junk, live, ended], { other: 404, nobody: 401 });
+  await expectAlike([...junk, live, waiting, ended], { other: 404, nobody: 401 });
+  for (const id of [ended, waiting])
+    expect([await statusFor(owner, id), await statusFor(service, id)]).toEqual([200, 200]);
+  // Who may see all of them gets the error.
   for (const id of junk) expect([await statusFor(owner, id), await statusFor(service, id)]).toEqual([404, 500]);
   expect(await statusFor(owner, live)).toBe(200);
   await connection.del(...junk.map(jobKey));

@@ -90,10 +90,9 @@ test('a dropped file becomes a job that is watched to its end: bar, preview, nod
   expect(comfy.executions.get(promptId)).toBe(1);
 });
 
-const SEEDS = ['12345678901234567891', '18446744073709551615'];
 test.each([
-  ...SEEDS.map((seed) => ['lighthouse.png', seed, (text: string) => png(textChunk('prompt', text))] as const),
-  ...SEEDS.map((seed) => ['lighthouse.json', seed, (text: string) => text] as const),
+  ['lighthouse.png', '12345678901234567891', (text: string) => png(textChunk('prompt', text))],
+  ['lighthouse.json', '18446744073709551615', (text: string) => text],
 ])('[R18] %s reaches ComfyUI as it was dropped, byte for byte, with the seed %s', async (name, seed, fileOf) => {
   await page.goto(service.url);
   await page.locator('[data-link="connected"]').waitFor();

@@ -66,7 +66,7 @@ test('[R12] what a store that is away did not take waits for the next write, and
 
 test('[R16] what waits for a store that is away is bounded', () => {
   const { learn, flush, store, written } = whileAway();
-  for (let n = 0; n < 100; n++) {
+  for (let n = 0; n < 50; n++) {
     learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(n), at: 30_000 });
     if (n % 20 === 0) flush().subscribe();
   }
@@ -93,7 +93,7 @@ test.each([1, 2])('[R16] what %i instances learn stays bounded in their store', 
   const all = Array.from({ length: instances }, () => learnedDurations(store, env as unknown as Env));
   const keeping = all.map(({ kept$ }) => kept$.subscribe());
   // As many runs, however many they are.
-  for (let n = 0, read = 0; read < 14 / instances; read++) {
+  for (let n = 0, read = 0; read < 8 / instances; read++) {
     for (const { learn } of all)
       for (let run = 0; run < 3; run++) learn({ tag: 'measured', serverUrl: 'http://a', run: aRun(n++), at: 30_000 });
     clock.maxFrames = (read + 1) * 300_000 + 10_000;

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { nodeError, steps } from '../../support/comfyui/workflows';
 import { start, stopAll } from '../../support/comfyui/client/comfyui-client';
+import { builtScript } from '../../support/programs/built';
 
 const run = promisify(execFile);
-const root = join(__dirname, '../../..');
 
 let folder: string;
 beforeAll(async () => {
@@ -18,12 +18,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Runs the example on a workflow, as one would in a terminal. */
+/** Runs the example on a workflow, as one would in a terminal; it is compiled before, which takes longer than it runs. */
 async function terminal(workflow: object) {
   const [comfyui, file] = [await start(), join(folder, 'workflow_api.json')];
   await writeFile(file, JSON.stringify(workflow));
   const env = { ...process.env, COMFYUI_URL: comfyui.url, DATA_DIR: join(folder, 'data') };
-  return run(process.execPath, ['--import', 'tsx', 'examples/in-process/run-workflow.ts', file], { cwd: root, env });
+  return run(process.execPath, [builtScript('examples/in-process/run-workflow.ts'), file], { env });
 }
 
 test('a workflow file is run, and tells how it goes and what it made', async () => {

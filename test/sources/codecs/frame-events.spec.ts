@@ -22,7 +22,7 @@ test('`status` tells how many jobs the server has in hand', () => {
 });
 
 test('`execution_start` is where a job starts', () => {
-  expect(told('execution_start', { prompt_id: 'p', timestamp: 1 })).toEqual([{ ...ofP, tag: 'started' }]);
+  expect(told('execution_start', { prompt_id: 'p', timestamp: 1 })).toEqual([{ ...ofP, tag: 'started', saidAt: 1 }]);
 });
 
 test('`execution_cached` names the nodes that will not run', () => {
@@ -134,7 +134,9 @@ test.each([[null], [undefined], [{}], [{ images: null }], [{ images: [null, 'a.p
 );
 
 test('`execution_success` is the end of what frames tell', () => {
-  expect(told('execution_success', { prompt_id: 'p', timestamp: 1 })).toEqual([{ ...ofP, tag: 'succeeded' }]);
+  expect(told('execution_success', { prompt_id: 'p', timestamp: 1 })).toEqual([
+    { ...ofP, tag: 'succeeded', saidAt: 1 },
+  ]);
 });
 
 test('`execution_error` is a failure at its node', () => {

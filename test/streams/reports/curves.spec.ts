@@ -16,10 +16,10 @@ test('a short run is kept as it was told', () => {
 });
 
 test('[R16] a long run is thinned: evenly, with its first and its newest point', () => {
-  const { points } = drawnTo(100_000);
+  const { points } = drawnTo(20_000);
   expect(points.length).toBeGreaterThan(50);
   expect(points.length).toBeLessThanOrEqual(200);
-  expect([points[0]?.at, points.at(-1)?.at]).toEqual([1, 100_000]);
+  expect([points[0]?.at, points.at(-1)?.at]).toEqual([1, 20_000]);
   const gaps = points.slice(1, -1).map(({ at }, n) => at - (points[n]?.at ?? 0));
   expect(Math.max(...gaps) / Math.min(...gaps)).toBeLessThanOrEqual(3);
 });

@@ -70,11 +70,11 @@ describe('whose news it is', () => {
   });
 });
 
-test('a hundred thousand events do not make the board grow', () => {
+test('ten thousand events do not make the board grow', () => {
   const { board, open, told, queueLength, heard, previewed } = aBoard();
   open('kept');
   // Eight each.
-  for (let event = 0; event < 15_000; event++) {
+  for (let event = 0; event < 1_500; event++) {
     const id = String(event);
     if (event % 10 === 0) open(id);
     told(id, started, step(event % 10), { tag: 'snapshot', nodes: [finished('1'), running('2', event % 10, 10)] });

@@ -9,8 +9,9 @@ const ONE = 'http://one:8188';
 
 /** A run of `sampling` that took 2 s to load, `stepMs` a step, 1 s to decode. */
 function sampled(nodes: Nodes, stepMs: number) {
-  const steps = planOf(graph(nodes)).nodes.get('2')?.steps ?? 0;
-  let run = executing(runClock(planOf(graph(nodes)), { at: 0 }), '1', 0);
+  const plan = planOf(graph(nodes));
+  const steps = plan.nodes.get('2')?.steps ?? 0;
+  let run = executing(runClock(plan, { at: 0 }), '1', 0);
   run = executing(run, '2', 2_000);
   for (let n = 1; n <= steps; n++) run = stepped(run, '2', n, steps, 2_000 + n * stepMs);
   run = executing(run, '3', 2_000 + steps * stepMs);
