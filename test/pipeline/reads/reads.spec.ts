@@ -2,7 +2,7 @@ import { EMPTY, NEVER, Subject, VirtualTimeScheduler, catchError, defer, of, thr
 import { UnknownJob } from '../../../pipeline/api';
 import { readsOf } from '../../../pipeline/reads/reads';
 import { StoreUnavailable, type JobStore } from '../../../sinks/job-store';
-import { pageOf } from '../../../sinks/listing/job-page';
+import { InvalidCursor, pageOf } from '../../../sinks/listing/job-page';
 import type { WriteBehind } from '../../../sinks/writing/write-behind';
 import type { Board } from '../../../streams/board/board';
 import type { JobState } from '../../../streams/job/job-state';
@@ -144,6 +144,11 @@ describe('a list', () => {
     expect(partial).toBe(true);
   });
 
+  test('[R12] under a cursor that is none is refused, whether or not the store answers', async () => {
+    const { reads, how } = aReader();
+    for (how.away of [false, true]) await expect(reads.list({ cursor: 'none' })).rejects.toThrow(InvalidCursor);
+  });
+
   test('comes in pages that miss none, and has 500 jobs at most', async () => {
     const { reads, kept } = aReader();
     for (let startedAt = 1; startedAt <= 600; startedAt += 1) kept.set(`job-${startedAt}`, at(startedAt));
@@ -208,4 +213,14 @@ describe('who watches', () => {
     const { reads } = aReader();
     expect(seenBy(reads.watch('job-1'))).toEqual([expect.any(UnknownJob)]);
   });
+});
+
+test.each([
+  ['none', undefined, true],
+  ['an end', aState({ status: 'failed', phase: 'settled' }), true],
+  ['a job that goes on', aState(), false],
+])('an end that a job reached here counts where %s is stored: %s', async (_what, stored, expected) => {
+  const { reads, kept } = aReader();
+  if (stored !== undefined) kept.set('job-1', stored);
+  expect(await reads.stands('job-1')).toBe(expected);
 });
