@@ -2,7 +2,7 @@ import { aFailure } from '../../job/a-job';
 import { cancelAsked, started } from '../../job/facts';
 import { aBoard } from '../a-board';
 
-describe('whoever waits for a job or a socket', () => {
+describe('whoever waits for a job', () => {
   /** What happened to these, by what the board held when it was told. */
   const watching = (kit: ReturnType<typeof aBoard>, key: string, seen: () => unknown): unknown[] => {
     const told: unknown[] = [];
@@ -10,10 +10,12 @@ describe('whoever waits for a job or a socket', () => {
     return told;
   };
 
-  test('is told that the socket opened, and of no other', () => {
+  test('is told that the socket of its session opened, and of no other', () => {
     const kit = aBoard();
-    const ours = watching(kit, 'c', () => kit.board.session('c')?.open);
-    const others = watching(kit, 'another', () => 'told');
+    kit.open('a');
+    kit.open('b', { clientId: 'another' });
+    const ours = watching(kit, 'a', () => kit.board.session('c')?.open);
+    const others = watching(kit, 'b', () => 'told');
     kit.linked();
     expect([ours, others]).toEqual([[true], []]);
   });
