@@ -51,17 +51,13 @@ export function measuredRun({ stage }: Job, { state }: Job, { tag }: JobEvent): 
 const LATE_MS = 50;
 
 /**
- * When a run had its good end: earlier than its last frame came, if by the server's own clock it took so much less time;
- * but not before the last news of a node.
+ * When a run had its good end: earlier than its last frame came, if by the server's own clock it took so much less time.
+ * If that is less than half, its clock was set instead.
  */
-export function endOf(run: RunClock, event: JobEvent): number {
-  const { startedAt, saidAt: began = NaN, nodes } = run;
+export function endOf({ startedAt, saidAt: began = NaN }: RunClock, event: JobEvent): number {
   const { saidAt: ended = NaN } = event.tag === 'succeeded' ? event : {};
-  const saidMs = ended - began;
-  if (!(saidMs > 0 && event.at - startedAt > saidMs + LATE_MS)) return event.at;
-  let end = startedAt + saidMs;
-  for (const [, node] of nodes.entries()) end = Math.max(end, node.startedAt, node.steppedAt);
-  return Math.min(end, event.at);
+  const [seenMs, saidMs] = [event.at - startedAt, ended - began];
+  return saidMs + LATE_MS < seenMs && saidMs > seenMs / 2 ? startedAt + saidMs : event.at;
 }
 
 /**

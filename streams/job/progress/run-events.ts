@@ -120,13 +120,20 @@ function toldOf(run: RunClock, { id, value, max, finished: isDone, parentId, dis
 /** The run after `executed`: the node is done. */
 export const executed = (run: RunClock, id: string, at: number): RunClock => finished(started(run, id, at), id, at);
 
-/** The run at its good end: all nodes at work are done, and none was later. */
+/** The run at its good end: all nodes at work are done, and what came later was late. */
 export function ended(run: RunClock, at: number): RunClock {
   let done = run;
   for (const id of run.running) done = finished(done, id, at);
   let { nodes } = done;
-  for (const [id, node] of nodes.entries())
-    if (node.doneAt !== undefined && node.doneAt > at) nodes = nodes.with(id, { ...node, doneAt: at });
+  for (const [id, node] of nodes.entries()) {
+    const { startedAt, steppedAt, doneAt = at } = node;
+    const early = {
+      startedAt: Math.min(startedAt, at),
+      steppedAt: Math.min(steppedAt, at),
+      doneAt: Math.min(doneAt, at),
+    };
+    if (doneAt > at || steppedAt > at || startedAt > at) nodes = nodes.with(id, { ...node, ...early });
+  }
   return nodes === done.nodes ? done : { ...done, nodes };
 }
 

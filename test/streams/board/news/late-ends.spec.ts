@@ -39,11 +39,12 @@ test.each([
   ['the server says no time', {}],
   ['its clock went back', { began: NOON, ended: NOON - 5_000 }],
   ['its clock went ahead', { began: NOON, ended: NOON + 60_000 }],
+  ['it went back by most of the run', { began: NOON, ended: NOON + 100 }],
   ['they came in time', { began: NOON, ended: NOON + 770 }],
 ])('it is learnt by the frames where %s', (_, said) => {
   expect(learntOf(said)).toEqual([500, 300]);
 });
 
-test('no node is learnt to have ended before the news of it came', () => {
-  expect(learntOf({ began: NOON, ended: NOON + 100 })).toEqual([500, 0]);
+test('a node of which the first news came late is learnt to have had what was left until then', () => {
+  expect(learntOf({ began: NOON, ended: NOON + 480, lastAt: 700 })).toEqual([480, 0]);
 });
