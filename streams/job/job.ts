@@ -92,8 +92,9 @@ export interface Row {
 export const isAtServer = (job: Job): job is Job<AtServer> =>
   job.stage.tag === 'watched' || job.stage.tag === 'fetchingOutputs';
 
-/** Whether ComfyUI has the run, and the last look did not find it absent. */
-export const isThere = (job: Job): job is Job<AtServer> => isAtServer(job) && job.stage.absences.count === 0;
+/** Whether ComfyUI has the run in its queue: it has not succeeded, and the last look did not find it absent. */
+export const isThere = (job: Job): job is Job<AtServer> =>
+  job.stage.tag === 'watched' && job.stage.absences.count === 0;
 
 /** The progress of a job's run; `undefined` if none has begun. */
 export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);

@@ -12,6 +12,7 @@ type ServerHealth = Readiness['checks']['servers'][number];
  */
 export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
   const router = Router();
+  const isStoreHealthy = sharedWhileAsked(() => pipeline.storeHealthy().catch(() => false));
   router
     .route('/livez')
     .get((_request, response) => {
@@ -23,7 +24,7 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
     .route('/readyz')
     .get(async ({ headers }, response) => {
       const viewer = await auth.viewerOf(bearerToken(headers.authorization)).catch(() => undefined);
-      const store = await pipeline.storeHealthy().catch(() => false);
+      const store = await isStoreHealthy();
       const servers = pipeline.servers();
       const ready = store && servers.some(({ healthy }) => healthy);
       const named = servers.map(viewer?.role === 'service' ? withUrl : withoutUrl);
@@ -35,6 +36,12 @@ export const healthRoutes = (pipeline: Pipeline, auth: Auth): Router => {
     .all(onlyMethods('GET, HEAD'));
   return router;
 };
+
+/** Whoever asks meanwhile gets the same answer: strangers' probes, which no limit counts, cost a store thirty commands each. */
+function sharedWhileAsked<T>(ask: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | undefined;
+  return () => (underWay ??= ask().finally(() => (underWay = undefined)));
+}
 
 const withUrl = (server: ServerStatus): ServerHealth => server;
 /** Only services get URLs: whoever knows a pod's URL can often use it. */

@@ -180,15 +180,18 @@ export class ServerQueue {
    * our jobs.
    */
   #count(now: number): void {
-    const ours = this.#ours().filter(isThere).length;
+    const present = this.#ours().filter(isThere);
+    const ours = present.length;
     const strangers = (this.#remaining ?? ours) - ours;
+    // Only ours are left, and ComfyUI has taken the next: but none was told to have started.
+    const isMissed = strangers === 0 && this.#strangersEnded > 0 && present.length > 0 && present.every(hasNotStarted);
     const wanted = this.#strangers === undefined ? undefined : this.#strangers - this.#strangersEnded;
-    const isExplained = !this.#isMixedUp && (strangers === 0 || strangers === wanted);
+    const isExplained = !isMissed && !this.#isMixedUp && (strangers === 0 || strangers === wanted);
     if (!isExplained) this.#newcomers.clear();
     this.#strangers = strangers;
     [this.#oursEnded, this.#strangersEnded] = [0, 0];
     this.#isTooShort = strangers < 0;
-    this.#isUrgent = this.#isTooShort || this.#isMixedUp || (this.#wantsLook && this.#isUrgent);
+    this.#isUrgent = isMissed || this.#isTooShort || this.#isMixedUp || (this.#wantsLook && this.#isUrgent);
     this.#isMixedUp = false;
     this.#countAt = Number.POSITIVE_INFINITY;
     this.#notBefore = now + 2 * this.#timing.soonMs + ours * PER_JOB_MS;
@@ -214,6 +217,9 @@ function isConcerned(job: Job<AtServer>, isTooShort: boolean): boolean {
   const isOpen = isTooShort || isWanted || !job.linked || job.state.status === 'queued';
   return isOpen && (isWanted || job.stage.absences.count === 0);
 }
+
+/** Whether a job waits whose start its socket would tell. */
+const hasNotStarted = ({ linked, state }: Job): boolean => linked && state.status === 'queued';
 
 /** Whether a job waits and was cancelled: a look will find it gone. */
 const isLeaving = (job: Job): boolean => job.state.status === 'queued' && isCancelAsked(job);

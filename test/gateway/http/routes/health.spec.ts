@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { lastValueFrom, Subject } from 'rxjs';
+import { openAuth } from '../../../../gateway/admission/auth/auth';
+import { eventually } from '../../../support/until';
 import { asking } from '../../support/http/asking';
 import { runningGateway } from '../../support/running-gateway';
 
@@ -27,5 +30,30 @@ test('ready while the store and a server are well; not without a server; alive a
     json: { checks: { store: { healthy: true }, servers: [{ healthy: false }] } },
   });
   expect(await ask('GET', '/livez')).toMatchObject({ status: 200 });
+  await gateway.close();
+});
+
+test('[R16] however many ask at a time whether it is ready, the store is asked once', async () => {
+  let asked = 0;
+  const viewerOf = (token: string | undefined) => {
+    asked += 1;
+    return openAuth.viewerOf(token);
+  };
+  const gateway = await runningGateway({ auth: { ...openAuth, viewerOf } });
+  const isHealthy = gateway.pipeline.storeHealthy.bind(gateway.pipeline);
+  const held = new Subject<void>();
+  const question = jest.spyOn(gateway.pipeline, 'storeHealthy').mockImplementation(async () => {
+    await lastValueFrom(held, { defaultValue: undefined });
+    return isHealthy();
+  });
+  const answers = Array.from({ length: 20 }, () => asking(gateway)('GET', '/readyz'));
+  await eventually(() => expect(asked).toBe(20));
+  held.next();
+  held.complete();
+  for (const { json } of await Promise.all(answers))
+    expect(json).toMatchObject({ checks: { store: { healthy: true } } });
+  expect(question).toHaveBeenCalledTimes(1);
+  await asking(gateway)('GET', '/readyz');
+  expect(question).toHaveBeenCalledTimes(2);
   await gateway.close();
 });

@@ -1,4 +1,4 @@
-import { found, started } from '../../job/facts';
+import { found, started, succeeded } from '../../job/facts';
 import type { Fact } from '../../job/a-job';
 import { aServer, ours } from './a-server';
 
@@ -47,6 +47,56 @@ describe('places in a queue, at a run’s end,', () => {
     status(4);
     status(5);
     expect(looked(2)).toEqual(['a']);
+  });
+
+  test('are looked up where only ours are left and none starts: what was taken for a stranger’s end was the removal of ours', () => {
+    const { looked, told, status, submit } = aServer();
+    status(1);
+    submit('a');
+    status(2);
+    looked(2);
+    told('a', found('pending', 1));
+    status(1);
+    status(1);
+    expect(looked(2)).toEqual(['a']);
+  });
+
+  test('follow from the success of ours, though its outputs are still fetched: it counts once', () => {
+    const { looked, told, status, place, submit, garbled } = aServer();
+    for (const [n, id] of ['a', 'b', 'c', 'd'].entries()) {
+      status(n + 1);
+      submit(id);
+    }
+    told('a', started);
+    looked(2);
+    garbled();
+    told('a', succeeded);
+    status(3);
+    status(3);
+    told('b', started);
+    looked(2);
+    told('a', ended);
+    looked(2);
+    expect([place('c'), place('d')]).toEqual([1, 2]);
+    told('b', ended);
+    status(2);
+    status(2);
+    told('c', started);
+    looked(2);
+    expect(place('d')).toBe(1);
+  });
+
+  test('[R8] ask for no look where ours starts after the last stranger', () => {
+    const { looked, told, status, submit } = aServer();
+    status(1);
+    submit('a');
+    status(2);
+    looked(2);
+    told('a', found('pending', 1));
+    status(1);
+    status(1);
+    told('a', started);
+    expect(looked(10)).toEqual([]);
   });
 
   test('follow from the news of ours, of which a `status` tells no second time', () => {
