@@ -145,8 +145,9 @@ describe('a list', () => {
   });
 
   test('[R12] under a cursor that is none is refused, whether or not the store answers', async () => {
-    const { reads, how } = aReader();
+    const { reads, how, asked } = aReader();
     for (how.away of [false, true]) await expect(reads.list({ cursor: 'none' })).rejects.toThrow(InvalidCursor);
+    expect(asked).toEqual([]);
   });
 
   test('comes in pages that miss none, and has 500 jobs at most', async () => {

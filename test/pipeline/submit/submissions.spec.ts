@@ -1,7 +1,11 @@
-import { Subject } from 'rxjs';
+import { NEVER, Subject, concat, of } from 'rxjs';
 import { TooManyJobs, UnknownServer } from '../../../pipeline/api';
 import type { Choice } from '../../../pipeline/posting/choose-server';
+import type { Posting } from '../../../pipeline/posting/posting';
 import { StoreUnavailable } from '../../../sinks/job-store';
+import { jobOf } from '../../../streams/job/job';
+import type { JobState } from '../../../streams/job/job-state';
+import { aState } from '../../streams/job/a-job';
 import { aDesk, REQUEST } from './a-desk';
 
 test('a job is stored, then posted, and is on its way until the board has it', async () => {
@@ -177,3 +181,40 @@ test('a request for a server that is none of ours spends no key', async () => {
   await expect(submit({ ...REQUEST, once: { key: 'k', body: 'b' } })).rejects.toThrow(UnknownServer);
   expect(keys.size).toBe(0);
 });
+
+test('a job is on its way until the board has taken its first event, however long its post takes', async () => {
+  const onItsWay: boolean[] = [];
+  const { submit, transit } = aDesk({
+    posting: {
+      first: (state: JobState) => concat(of({ tag: 'opened', job: jobOf(state) }), NEVER),
+    } as unknown as Posting,
+    run: (command$) =>
+      new Promise((resolve) => {
+        command$.subscribe(() => {
+          onItsWay.push(!transit.isEmpty());
+          resolve();
+        });
+      }),
+  });
+  await submit(REQUEST);
+  expect([onItsWay, transit.isEmpty()]).toEqual([[true], true]);
+});
+
+test('what is answered is the job as it is by then', async () => {
+  const now = aState({ status: 'processing', seq: 9 });
+  const { submit } = aDesk({ reads: { get: () => Promise.resolve(undefined), present: () => Promise.resolve(now) } });
+  expect(await submit(REQUEST)).toBe(now);
+});
+
+test.each([undefined, aState({ promptId: 'p', status: 'processing' })])(
+  'under a key whose job is being taken up nothing is begun: it is answered as it is (%#)',
+  async (known) => {
+    const reads = { get: () => Promise.resolve(undefined), present: () => Promise.resolve(known) };
+    const { submit, keys, transit, done } = aDesk({ reads, limits: { jobs: 1, bytes: 1_000, nodes: 10 } });
+    keys.set('k', JSON.stringify({ promptId: 'p', at: 0, body: 'b' }));
+    transit.enter('p');
+    for (let n = 0; n < 2; n++)
+      expect(await submit({ ...REQUEST, once: { key: 'k', body: 'b' } })).toMatchObject(known ?? { promptId: 'p' });
+    expect(done).toEqual([]);
+  },
+);

@@ -4,20 +4,21 @@ import { aBoard } from '../a-board';
 
 describe('whoever waits for a job', () => {
   /** What happened to these, by what the board held when it was told. */
-  const watching = (kit: ReturnType<typeof aBoard>, key: string, seen: () => unknown): unknown[] => {
+  const watching = (kit: ReturnType<typeof aBoard>, promptId: string, seen: () => unknown): unknown[] => {
     const told: unknown[] = [];
-    kit.board.changed(key).subscribe(() => told.push(seen()));
+    kit.board.changed(promptId).subscribe(() => told.push(seen()));
     return told;
   };
 
-  test('is told that the socket of its session opened, and of no other', () => {
+  test('is told that the socket of the job opened, posted or not, and of no other', () => {
     const kit = aBoard();
-    kit.open('a');
-    kit.open('b', { clientId: 'another' });
-    const ours = watching(kit, 'a', () => kit.board.session('c')?.open);
-    const others = watching(kit, 'b', () => 'told');
+    kit.open('posted', { clientId: 'c' });
+    kit.open('to be posted', { clientId: 'c' }, false);
+    kit.open('of another', { clientId: 'another' });
+    const isOpen = (): unknown => kit.board.session('c')?.open;
+    const told = ['posted', 'to be posted', 'of another'].map((promptId) => watching(kit, promptId, isOpen));
     kit.linked();
-    expect([ours, others]).toEqual([[true], []]);
+    expect(told).toEqual([[true], [true], []]);
   });
 
   test('is told of what happened to the job once it is wholly taken in', () => {
