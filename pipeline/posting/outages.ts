@@ -1,7 +1,8 @@
-import { exhaustMap, interval, map, merge, mergeMap, share, type Observable } from 'rxjs';
+import { exhaustMap, filter, interval, map, merge, mergeMap, share, type Observable } from 'rxjs';
 import type { Choice } from './choose-server';
 import type { Env } from '../env';
 import type { Sessions } from '../sessions/sessions';
+import type { ComfyUIServer } from '../../sources/comfyui-server';
 import type { BoardEvent, BoardView } from '../../streams/board/board';
 import { sessionOf, type JobState } from '../../streams/job/job-state';
 import { inSlices } from '../../streams/maps/chunks';
@@ -33,38 +34,40 @@ interface Unhealthy {
 
 /**
  * The events for jobs on servers that do not answer: `silent` after `SILENT_MS`, `abandoned` after `AWAY_MS`. Checks
- * the servers each second, and the jobs of those that are away (R17). Jobs that have no run left ignore the second.
+ * the servers each second, and the jobs of those that are away (R17). Jobs that may not run again ignore `abandoned`.
  */
 export function outages(
   { choice, board, sessions }: OutageParts,
   { clock }: Pick<Env, 'clock'>,
 ): Observable<BoardEvent> {
   const { servers, isHealthy, another } = choice;
-  const unhealthy = new Map<string, Unhealthy>();
+  const unhealthy = new Map<ComfyUIServer, Unhealthy>();
   const tick$ = interval(TICK_MS, clock).pipe(
     map(() => {
       const now = clock.now();
       for (const server of servers) {
-        const { began, checks } = unhealthy.get(server.url) ?? { began: now, checks: -1 };
-        if (isHealthy(server)) unhealthy.delete(server.url);
-        else unhealthy.set(server.url, { began, checks: checks + 1 });
+        const { began, checks } = unhealthy.get(server) ?? { began: now, checks: -1 };
+        if (isHealthy(server)) unhealthy.delete(server);
+        else unhealthy.set(server, { began, checks: checks + 1 });
       }
     }),
     share(),
   );
-  const longerThan = (ms: number): readonly (readonly [url: string, since: Unhealthy])[] =>
+  const longerThan = (ms: number): readonly (readonly [server: ComfyUIServer, since: Unhealthy])[] =>
     [...unhealthy].filter(([, { checks }]) => checks * TICK_MS >= ms);
 
-  const unmarked = (): readonly Pick<BoardEvent & { readonly tag: 'silent' }, 'promptId' | 'since'>[] =>
-    longerThan(SILENT_MS).flatMap(([url, { began: since }]) =>
+  const unmarked = () =>
+    longerThan(SILENT_MS).flatMap(([server, { began: since }]) =>
       board
-        .ofServer(url)
+        .ofServer(server.url)
         .filter(({ state }) => state.silentSince === undefined)
-        .map(({ state: { promptId } }) => ({ promptId, since })),
+        .map(({ state: { promptId } }) => ({ server, promptId, since })),
     );
   const silent$ = tick$.pipe(
     exhaustMap(() => inSlices(unmarked(), AT_ONCE, clock)),
-    map((job): BoardEvent => ({ tag: 'silent', ...job, at: clock.now() })),
+    // By the time of the last slice the server may have come back.
+    filter(({ server }) => !isHealthy(server)),
+    map(({ promptId, since }): BoardEvent => ({ tag: 'silent', promptId, since, at: clock.now() })),
   );
 
   // Where the lease is in doubt, another instance may have the job and follow its run, which we would stop.
@@ -75,7 +78,7 @@ export function outages(
       if (!servers.some(isHealthy)) return [];
       // Jobs are given up only if another server is healthy to take them: no answer is no evidence of a loss (R4).
       return longerThan(AWAY_MS)
-        .flatMap(([url]) => board.mayRunAgain(url))
+        .flatMap(([{ url }]) => board.mayRunAgain(url))
         .filter(({ state }) => isOurs(state) && mayMove(state));
     }),
     map(({ state: { promptId } }): BoardEvent => ({ tag: 'abandoned', promptId, at: clock.now() })),

@@ -16,7 +16,7 @@ import type { LookFact, QueueEntry } from '../../streams/job/job-event';
 import { runIdOf } from '../../streams/job/job-state';
 import type { Ends } from '../codecs/history.codec';
 import type { Whereabouts, Queued } from '../codecs/jobs.codec';
-import { NoAnswer, Unreadable } from '../rest/no-answer';
+import { NoAnswer, Unread, Unreadable } from '../rest/no-answer';
 import { CONCURRENT_DETAILS, MIN_FOR_LIST, type JobRoutes } from './job-routes';
 import { QUEUE_PAUSE_MS, workflowsOf, type IsOurs } from './other-workflows';
 import { placesOf } from './queue-places';
@@ -44,7 +44,8 @@ function pagesOf({ one, ends, answers, renamed }: JobRoutes, told: Told, clock: 
         if (!(error instanceof NoAnswer)) throw error;
         // A proxy may answer anything (R4). If ComfyUI itself answers, only this job's page is broken, and no other job
         // waits for it.
-        const fact: LookFact = { tag: error instanceof Unreadable ? 'unreadable' : 'unanswered' };
+        const isUnreadable = error instanceof Unreadable && !(error instanceof Unread);
+        const fact: LookFact = { tag: isUnreadable ? 'unreadable' : 'unanswered' };
         return answers().pipe(map(() => told(runId, fact)));
       }),
     );

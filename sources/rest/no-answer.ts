@@ -16,6 +16,8 @@ export class NoAnswer extends Error {
  * outage: other requests go on, and after a few of these a job settles.
  */
 export class Unreadable extends NoAnswer {}
+/** The server answered with more than there is time to read now. That says nothing of a job (R4): asked later, it is read. */
+export class Unread extends Unreadable {}
 /** The request was not sent: the server has not been answering, or asked with a 429 to be left alone. */
 export class NotAsked extends NoAnswer {}
 /** The request was given up before its last piece was sent: the server has not got it, and is not to blame. */

@@ -13,7 +13,7 @@ import { interimAnswers } from '../../streams/operators/interim-answers';
 import { withDeadline } from '../../streams/operators/with-deadline';
 import { readPython } from '../codecs/python-json';
 import { bodyText } from './body-text';
-import { NoAnswer, NotAsked, Refusal, Unreadable, Withheld } from './no-answer';
+import { NoAnswer, NotAsked, Refusal, Unread, Unreadable, Withheld } from './no-answer';
 import { retryAfter } from './retry-after';
 import { sparingReader, type ReadAnswer } from './sparing-reader';
 import { lengthOf, sent, type Body } from './request-body';
@@ -180,6 +180,7 @@ export function read(
   try {
     return { status, json: parse(body) };
   } catch (cause) {
+    if (cause instanceof Unread) throw cause;
     const message = `status ${status} with a body that is no JSON`;
     throw status >= 400
       ? new Refusal('a body that is no JSON', status, undefined)

@@ -1,5 +1,6 @@
 import { bounds } from '../../streams/bounds';
-import { readPython, TooMuch } from '../codecs/python-json';
+import { readPython } from '../codecs/python-json';
+import { Unread } from './no-answer';
 
 /** Characters of an answer that is read whatever reading took before: in a few milliseconds. */
 const SMALL = 128 << 10;
@@ -7,7 +8,7 @@ const SMALL = 128 << 10;
 const SHARE = 0.1;
 const SAVED_MS = 1_000;
 
-/** Reads one server's answers. Throws what `JSON.parse` throws, or `TooMuch`. */
+/** Reads one server's answers. Throws what `JSON.parse` throws, `TooMuch`, or `Unread` where there is no time for it. */
 export type ReadAnswer = (text: string) => unknown;
 
 /**
@@ -21,7 +22,7 @@ export function sparingReader(nowMs: () => number = () => performance.now()): Re
     const began = nowMs();
     leftMs = Math.min(SAVED_MS, leftMs + SHARE * (began - at));
     at = began;
-    if (leftMs <= 0) throw new TooMuch('more than there is time for');
+    if (leftMs <= 0) throw new Unread('an answer larger than there is time for', true);
     try {
       return readPython(text, bounds.answerValues);
     } finally {

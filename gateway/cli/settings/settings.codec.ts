@@ -201,5 +201,5 @@ const isServer = (text: string): boolean => isHttp(text) && parsed(text)?.search
 
 const isLoginReadable = (text: string): boolean => {
   const { username = '', password = '' } = parsed(text) ?? {};
-  return E.isRight(E.tryCatch(() => decodeURIComponent(username + password), String));
+  return E.isRight(E.tryCatch(() => decodeURIComponent(`${username}:${password}`), String));
 };

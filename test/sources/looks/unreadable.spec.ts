@@ -1,6 +1,6 @@
 import { lastValueFrom, of, throwError, toArray, type Observable } from 'rxjs';
 import { jobRoutes } from '../../../sources/looks/job-routes';
-import { NoAnswer, Unreadable } from '../../../sources/rest/no-answer';
+import { NoAnswer, Unread, Unreadable } from '../../../sources/rest/no-answer';
 import { rest, type Answer } from '../../../sources/rest/rest';
 import { serverAddress } from '../../../sources/server-address';
 import { finished, submit } from '../../support/comfyui/client/comfyui-client';
@@ -94,6 +94,17 @@ describe('answers that cannot be read', () => {
       expect(await look(jobRoutes(client), [taken(ended)])).toMatchObject([{ promptId: ended, tag: 'unreadable' }]);
     expect(await answer(jobRoutes(client).queue())).toEqual([]);
     await client.close();
+  });
+
+  test('[R4] a page that there was no time to read says nothing of its job', async () => {
+    const get = (path: string): Observable<Answer> => {
+      if (path === NEW) return of({ status: 200, json: { jobs: [] } });
+      return path === '/prompt'
+        ? of({ status: 200, json: { exec_info: { queue_remaining: 0 } } })
+        : throwError(() => new Unread('too large for now', true));
+    };
+    const routes = jobRoutes({ get, disown: () => undefined });
+    expect(await look(routes, [taken('ours')])).toMatchObject([{ promptId: 'ours', tag: 'unanswered' }]);
   });
 
   test('[R4] of somebody before ComfyUI are no answers', async () => {

@@ -3,9 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { VirtualTimeScheduler, lastValueFrom } from 'rxjs';
-import { NotAsked, Unreadable } from '../../../sources/rest/no-answer';
-import { rest, type Rest } from '../../../sources/rest/rest';
-import { TooMuch } from '../../../sources/codecs/python-json';
+import { NotAsked, Unread, Unreadable } from '../../../sources/rest/no-answer';
+import { read as readAnswer, rest, type Rest } from '../../../sources/rest/rest';
 import { view } from '../../../sources/files/view';
 import { sparingReader } from '../../../sources/rest/sparing-reader';
 import { serverAddress } from '../../../sources/server-address';
@@ -83,7 +82,10 @@ test('[R15] reading large answers of one server has a tenth of the time, once a 
   const read = sparingReader(() => (now += 1_000));
   const large = `["${'x'.repeat(200_000)}"]`;
   expect([read(large), read(large)]).toEqual([[expect.any(String)], [expect.any(String)]]);
-  expect(() => read(large)).toThrow(TooMuch);
+  expect(() => read(large)).toThrow(Unread);
+  // Nor is a refusal that was not read one for good.
+  for (const status of [200, 400])
+    expect(() => readAnswer(status, 'application/json', large, undefined, read)).toThrow(Unread);
   expect(read('[1]')).toEqual([1]);
   now += 20_000;
   expect(read(large)).toHaveLength(1);

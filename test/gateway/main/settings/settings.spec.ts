@@ -136,6 +136,7 @@ test.each([
   ['REDIS_URL', 'redis'],
   ['DATA_DIR', ' '],
   ['COMFYUI_URL', 'http://ada:100%@10.0.0.5:8188'],
+  ['COMFYUI_URL', 'http://ada%:20@10.0.0.5:8188'],
   ['METRICS_PORT', '8787'],
   ['HOST', 'http://0.0.0.0'],
   ['HOST', '0.0.0.0:80'],

@@ -49,4 +49,14 @@ describe('on virtual time', () => {
     pass(20);
     expect(marked()).toHaveLength(120);
   });
+
+  test('once it answers again no more of them are marked', () => {
+    const { begin, pass, marked, link } = aSilence();
+    for (let n = 0; n < 119; n++) begin(`job ${n}`, ONE);
+    pass(6_000);
+    expect(marked()).toHaveLength(50);
+    link(ONE);
+    pass(20_000);
+    expect(marked()).toHaveLength(50);
+  });
 });
