@@ -15,8 +15,8 @@ export interface StoreSight {
   /** Whether the store was away, or may have lost writes, in the last 4 s: jobs that others began may be missing. */
   readonly wasAway: () => boolean;
   /**
-   * Completes once the store has been there for 4 s, and so has what others began; at once where it was not away. Errors
-   * with `StoreUnavailable` if it is away.
+   * Completes 4 s after the store was last away, as it now stands: what others began is there by then. At once where it
+   * was not away. Errors with `StoreUnavailable` if it is away.
    */
   readonly caughtUp: () => Observable<never>;
 }
@@ -36,7 +36,11 @@ export function storeSight(
     if (event.tag === 'storeCalled' && event.outcome === 'unavailable') noteIt();
     tell?.(event);
   });
-  const wasAway = (): boolean => clock.now() - awayAt < WRITTEN_MS;
+  const wasAway = (): boolean => {
+    const sinceMs = clock.now() - awayAt;
+    // It is less than nothing where the clock was set back: it would count as away, and hold up who waits, by as much.
+    return sinceMs >= 0 && sinceMs < WRITTEN_MS;
+  };
   const caughtUp = (): Observable<never> =>
     store.healthy().pipe(
       concatMap((isWell) => {

@@ -8,14 +8,15 @@ function aSight() {
   const clock = new VirtualTimeScheduler();
   const mayHaveLost$ = new Subject<void>();
   const stop$ = new Subject<void>();
-  const how: { error: Error | undefined } = { error: undefined };
+  const how = { error: undefined as Error | undefined, isWell: true };
   const given = {
     mayHaveLost$,
     leases: {},
+    healthy: () => of(how.isWell),
     get: () => (how.error === undefined ? of(undefined) : throwError(() => how.error)),
   };
   const told: TelemetryEvent[] = [];
-  const { store, wasAway } = storeSight(
+  const { store, wasAway, caughtUp } = storeSight(
     given as unknown as JobStore,
     { clock, tell: (event) => void told.push(event) },
     stop$,
@@ -29,7 +30,13 @@ function aSight() {
     clock.schedule(() => 'now', ms);
     clock.flush();
   };
-  return { wasAway, ask, pass, told, mayHaveLost$, stop$ };
+  /** When it has caught up, ms, or why it has not. */
+  const waits = (): unknown[] => {
+    const seen: unknown[] = [];
+    caughtUp().subscribe({ complete: () => seen.push(clock.now()), error: (error: unknown) => seen.push(error) });
+    return seen;
+  };
+  return { wasAway, waits, ask, pass, setTo: (ms: number) => (clock.frame = ms), how, told, mayHaveLost$, stop$ };
 }
 
 test.each([
@@ -44,6 +51,30 @@ test.each([
   expect(sight.wasAway()).toBe(true);
   sight.pass(1);
   expect(sight.wasAway()).toBe(false);
+});
+
+test('who waits for what others began waits until four seconds after it was away, and not for one that is', () => {
+  const { waits, ask, pass, how } = aSight();
+  expect(waits()).toEqual([0]);
+  pass(10_000);
+  ask(new StoreUnavailable('away'));
+  pass(1_000);
+  const seen = waits();
+  pass(2_999);
+  expect(seen).toEqual([]);
+  pass(1);
+  expect([seen, waits()]).toEqual([[14_000], [14_000]]);
+  how.isWell = false;
+  ask(new StoreUnavailable('away'));
+  expect(waits()).toEqual([expect.any(StoreUnavailable)]);
+});
+
+test('where the clock was set back since, nobody waits until it is as late again', () => {
+  const { wasAway, waits, ask, pass, setTo } = aSight();
+  pass(3_600_000);
+  ask(new StoreUnavailable('away'));
+  setTo(1_000);
+  expect([wasAway(), waits()]).toEqual([false, [1_000]]);
 });
 
 test('one that answers, if only to refuse, was not; each call is told', () => {
