@@ -53,8 +53,10 @@ export class Line {
   readonly #begun = new Map<string, AtWork>();
   /** Other clients' runs that are over by the queue's length: the next look tells whether they are. */
   #unsure: readonly StrangersRun[] = [];
-  /** The one of them that the last `told` added. */
+  /** The one of them by which the queue became as short as it is. */
   #last: StrangersRun | undefined;
+  /** The queue's length as it was last told. */
+  #remaining: number | undefined;
   /** The workflow that ran before the one at work. */
   #before: Graph | undefined;
   readonly #ended = new Map<string, true>();
@@ -90,6 +92,7 @@ export class Line {
     const there = new Set(this.#slots.map(({ id }) => id));
     const over = this.#unsure.filter(({ slot }) => !there.has(slot.id));
     this.#unsure = [];
+    this.#last = undefined;
     return over;
   }
 
@@ -112,20 +115,22 @@ export class Line {
     const isOverAt = (slot: Slot | undefined): boolean => slot?.id !== undefined && isOver(slot.id);
     while (isOverAt(this.#slots[0])) this.#slots.shift();
     const wanted = Math.min(remaining, bounds.queuePlaces);
+    // Another socket may tell of as many, between the two that tell of one end.
+    if (remaining !== this.#remaining) this.#last = undefined;
+    this.#remaining = remaining;
     while (this.#slots.length < wanted) this.#slots.push({ id: undefined });
     const [first] = this.#slots;
     // If our own job is in front, its end comes by its own news: then a waiting job was removed instead.
     const isShorter =
       first !== undefined && this.#slots.length > wanted && !(first.id !== undefined && isOurs(first.id));
     if (isShorter) this.#slots = this.#slots.slice(this.#slots.length - wanted);
-    this.#last = undefined;
     const over = isShorter ? this.#over(first, at) : undefined;
     if (this.#slots[0] !== this.#atWork?.slot) this.#begins(at, true);
     this.#isHeard = true;
     return over;
   }
 
-  /** The run that the last `told` took for over is. Returns it if it was another client's, and seen whole. */
+  /** The run by whose end the queue is as short as it is, is over. Returns it if it was another client's, and seen whole. */
   confirmed(): StrangersRun | undefined {
     const run = this.#last;
     this.#last = undefined;

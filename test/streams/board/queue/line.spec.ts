@@ -117,15 +117,25 @@ describe('a stranger’s run', () => {
     told(0, 0);
     told(100, 1);
     looked(200, 'xyA');
-    told(3100, 2);
+    for (const _socket of ['a', 'b']) told(3100, 2);
     expect(line.confirmed()).toMatchObject({ slot: { id: 'x' }, ms: 3000 });
     told(3101, 2);
     expect(looked(4000, 'yA')).toEqual([]);
     told(5000, 1);
-    told(5001, 1);
-    // Of the end of which another `status` told last, nothing is confirmed any more.
+    told(5001, 2);
+    // Once the queue is of another length nothing is confirmed any more.
     expect(line.confirmed()).toBeUndefined();
     expect(looked(6000, 'A')).toEqual(['y 1900']);
+  });
+
+  test('counts no second time where a look found its end before the second `status` came', () => {
+    const { line, looked, told } = aLine();
+    told(0, 0);
+    told(100, 1);
+    looked(200, 'xyA');
+    told(3100, 2);
+    expect(looked(3101, 'yA')).toEqual(['x 3000']);
+    expect(line.confirmed()).toBeUndefined();
   });
 
   test('goes on as long as before when a waiting job was removed', () => {
