@@ -6,11 +6,11 @@ import { createServer } from 'node:net';
  * port, and each connection that goes out, has one of those, also while a server that is to come back on it is away.
  */
 const FIRST = 10_000;
-/** How many a worker of Jest has to itself, and for how many workers there are some. */
+/** How many a worker of Jest has to itself, or another process, and for how many there are some. */
 const SHARE = 1_000;
 const WORKERS = 22;
 
-const start = FIRST + (Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS) * SHARE;
+const start = FIRST + (Number(process.env['JEST_WORKER_ID'] ?? process.pid) % WORKERS) * SHARE;
 let next = Math.floor(Math.random() * SHARE);
 
 /** A port of 127.0.0.1 that is free now, and that nothing else takes meanwhile. */
