@@ -9,7 +9,8 @@ import { RunEnds } from './run-ends';
  */
 const PER_JOB_MS = 5;
 /**
- * Looks for other clients' moves: one is earned every 2 `auditMs`, and 3 are saved up at most (R8).
+ * Looks for other clients' moves: one is earned every 2 `auditMs`, 3 are saved up at most, and 1 is there at first
+ * (R8).
  */
 const AUDITS_PER_LOOK = 2;
 const LOOKS_SAVED = 3;
@@ -32,7 +33,7 @@ export class ServerQueue {
   /** The look must not wait for its budget: a place that we show is known to be wrong. */
   #isUrgent = false;
   /** The budget of looks, as a time: each look adds `#lookMs`, to at most `LOOKS_SAVED` looks ahead of now. */
-  #paidUntil = 0;
+  #paidUntil: number | undefined;
   /** How many runs have ended in all; and how many had when a waiting job of ours got its place. */
   #ended = 0;
   #endedAtPlace = new Map<string, number>();
@@ -158,7 +159,7 @@ export class ServerQueue {
   }
 
   #paid(now: number): number {
-    return Math.max(this.#paidUntil, now);
+    return Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * this.#lookMs, now);
   }
 
   /** The jobs that a look made now is about, besides the planned ones. */
