@@ -4,6 +4,20 @@ import { aServer, ours } from './a-server';
 
 const ended: Fact = { tag: 'ended', outcome: [] };
 
+/** Our job behind one stranger, who ends by the frames. */
+function behindTheLast() {
+  const server = aServer();
+  const { looked, told, status, submit } = server;
+  status(1);
+  submit('a');
+  status(2);
+  looked(2);
+  told('a', found('pending', 1));
+  status(1);
+  status(1);
+  return server;
+}
+
 describe('places in a queue, at a run’s end,', () => {
   /** A stranger's run, three more of strangers, and one of ours. */
   function behind() {
@@ -50,14 +64,7 @@ describe('places in a queue, at a run’s end,', () => {
   });
 
   test('are looked up where only ours are left and none starts: what was taken for a stranger’s end was the removal of ours', () => {
-    const { looked, told, status, submit } = aServer();
-    status(1);
-    submit('a');
-    status(2);
-    looked(2);
-    told('a', found('pending', 1));
-    status(1);
-    status(1);
+    const { looked } = behindTheLast();
     expect(looked(2)).toEqual(['a']);
   });
 
@@ -87,14 +94,7 @@ describe('places in a queue, at a run’s end,', () => {
   });
 
   test('[R8] ask for no look where ours starts after the last stranger', () => {
-    const { looked, told, status, submit } = aServer();
-    status(1);
-    submit('a');
-    status(2);
-    looked(2);
-    told('a', found('pending', 1));
-    status(1);
-    status(1);
+    const { looked, told } = behindTheLast();
     told('a', started);
     expect(looked(10)).toEqual([]);
   });
