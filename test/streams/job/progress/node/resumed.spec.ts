@@ -31,7 +31,11 @@ test('if it declares fewer steps than it counts to, it is expected to make those
 describe('a run whose beginning was not heard, its socket away', () => {
   /** Found at 0 with 7 steps of 60 made, a third of a second each, by a class that nobody knows. */
   const found = () =>
-    snapshot(aRun({ '1': ['Mixes', { steps: 60 }], '2': ['SaveImage', { images: ['1', 0] }] }), [running('1', 7, 60)], 0);
+    snapshot(
+      aRun({ '1': ['Mixes', { steps: 60 }], '2': ['SaveImage', { images: ['1', 0] }] }),
+      [running('1', 7, 60)],
+      0,
+    );
 
   test('the time of those steps is not known: the bar waits for the next one, and does not run ahead of it', () => {
     const ticks = Array.from({ length: 13 }, (_, n) => (n + 1) * 25);
