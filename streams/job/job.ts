@@ -77,6 +77,8 @@ export interface RunFacts {
   readonly unread: Row;
   /** When the job is looked up next, ms since 1970; a frame before that puts it off, unless `lookOwed`. */
   readonly nextLookAt: number;
+  /** The looks in a row that told nothing new while the socket was open: each doubles the time to the next (R8). */
+  readonly audits: number;
   /** Whether no frame may put that look off: it asks for a workflow, or for what a lost connection missed (R6). */
   readonly lookOwed: boolean;
   /** When the run's last frame came, ms since 1970; 0 before the first. */
@@ -205,7 +207,7 @@ export const jobWith = <S extends Stage>(
 
 /** The stage after a frame that came at `heardAt`. Written field by field, as `jobWith`. */
 export function heardStage(stage: AtServer, run: RunClock, heardAt: number, nextLookAt: number): AtServer {
-  if (stage.tag !== 'watched') return { ...stage, run, heardAt, nextLookAt };
+  if (stage.tag !== 'watched') return { ...stage, run, heardAt, nextLookAt, audits: 0 };
   return {
     tag: stage.tag,
     whole: stage.whole,
@@ -219,6 +221,7 @@ export function heardStage(stage: AtServer, run: RunClock, heardAt: number, next
     absences: stage.absences,
     unread: stage.unread,
     nextLookAt,
+    audits: 0,
     lookOwed: stage.lookOwed,
     heardAt,
   } satisfies Required<Watched>;
@@ -241,6 +244,7 @@ export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   absences: never,
   unread: never,
   nextLookAt,
+  audits: 0,
   lookOwed: false,
   heardAt: 0,
 });

@@ -6,7 +6,7 @@ import { shownAt } from '../progress/bar';
 import { withCached, type RunClock } from '../progress/run-clock';
 import { executed, executing, snapshot, stepped } from '../progress/run-events';
 import type { Timing } from '../timing';
-import { asAsked, begun, heardOutputs, running, usualMs } from './at-server';
+import { asAsked, begun, heardOutputs, running } from './at-server';
 import { completed, failed, runOf, withShown } from './derive';
 
 /** The job after a frame about it. */
@@ -118,7 +118,7 @@ function heard(
 ): Job {
   const stage = notAbsent(job.stage);
   const isOwed = stage.tag === 'fetchingOutputs' || stage.lookOwed;
-  const nextLookAt = isOwed ? stage.nextLookAt : at + usualMs(job, timing);
+  const nextLookAt = isOwed ? stage.nextLookAt : at + (job.linked ? timing.auditMs : timing.pollMs);
   const runs = running(begun(job.state, at));
   const state: JobState =
     runs.via === 'websocket' && news === undefined ? runs : { ...runs, via: 'websocket', ...news };
