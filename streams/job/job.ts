@@ -101,9 +101,6 @@ export const isThere = (job: Job): job is Job<AtServer> =>
 /** The progress of a job's run; `undefined` if none has begun. */
 export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);
 
-/** When a job is looked up next, ms since 1970; ∞ while ComfyUI does not have it. */
-export const nextLookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.nextLookAt : Number.POSITIVE_INFINITY);
-
 /** When the last frame of a job's run came, ms since 1970; 0 if none did. */
 export const heardAtOf = (job: Job): number => (isAtServer(job) ? job.stage.heardAt : 0);
 
@@ -142,18 +139,6 @@ export function takenOver({ etaMs = 0, ...state }: JobState, at: number): JobSta
     updatedAt: Math.max(at, state.updatedAt),
   };
 }
-
-/** The job with its next look at this time; unchanged if ComfyUI does not have it. */
-export const lookedUpAt = (job: Job, nextLookAt: number): Job =>
-  isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt } } : job;
-
-/** The job with a look due now that no frame puts off. */
-export const owingLook = (job: Job, at: number): Job =>
-  isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt: at, lookOwed: true } } : job;
-
-/** The job with its next look at this time, or at the planned one if that is sooner. */
-export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
-  isAtServer(job) && time < job.stage.nextLookAt ? { ...job, stage: { ...job.stage, nextLookAt: time } } : job;
 
 /** The job after some of its frames were missed. */
 export const notWhole = (job: Job): Job =>

@@ -1,10 +1,10 @@
 import { isThere, type Job } from '../../job/job';
-import { usualMs } from '../../job/advance/at-server';
 import type { QueueEvent } from '../../job/job-event';
 import type { Timing } from '../../job/timing';
 import type { JobIndex } from '../job-index';
 import { ServerQueue } from './server-queue';
 import { getOrInsert } from '../../maps/remember';
+import { usualMs } from '../../job/advance/next-look';
 
 /** The queues of all servers. */
 export class ServerQueues {

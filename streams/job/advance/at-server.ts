@@ -7,16 +7,6 @@ import type { Timing } from '../timing';
 export const atServer = (job: Job, nextLookAt: number): Job<AtServer> =>
   isAtServer(job) ? job : { ...job, stage: watched(nextLookAt, isCancelAsked(job)) };
 
-/**
- * How long after a frame or a look a job is looked up, ms (R8): polled without an open socket; else audited, after twice
- * the time with each audit that told nothing new, and where it waits, as each `status` tells of the queue.
- */
-export function usualMs({ linked, stage, state }: Job, { auditMs, maxAuditMs, pollMs }: Timing): number {
-  if (!linked) return pollMs;
-  const doublings = ('audits' in stage ? stage.audits : 0) + (state.status === 'queued' ? 1 : 0);
-  return Math.min(maxAuditMs, auditMs * 2 ** doublings);
-}
-
 /** How the next news of a job comes: over its session's socket if that is open, else by the next look. */
 export const nextVia = ({ linked }: Job): Via => (linked ? 'websocket' : 'polling');
 

@@ -1,5 +1,5 @@
 import { bounds } from '../../bounds';
-import { heardStage, lookedUpAt, notAbsent, owingLook, type AtServer, type Job, type RunFacts } from '../job';
+import { heardStage, notAbsent, type AtServer, type Job, type RunFacts } from '../job';
 import type { FrameFact, JobEvent } from '../job-event';
 import { isFile, type JobOutput, type JobState } from '../job-state';
 import { shownAt } from '../progress/bar';
@@ -8,6 +8,7 @@ import { executed, executing, snapshot, stepped } from '../progress/run-events';
 import type { Timing } from '../timing';
 import { asAsked, begun, heardOutputs, running } from './at-server';
 import { completed, failed, runOf, withShown } from './derive';
+import { lookedUpAt, owingLook } from './next-look';
 
 /** The job after a frame about it. */
 export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timing: Timing): Job {

@@ -6,12 +6,13 @@ import {
   cancelledBeforeRun,
   cancelledFailure,
 } from '../failures';
-import { isAtServer, lookedUpAt, notAbsent, type AtServer, type Job, type Row } from '../job';
+import { isAtServer, notAbsent, type AtServer, type Job, type Row } from '../job';
 import type { JobEvent, LookFact } from '../job-event';
 import type { Failure, JobOutput, JobState, Via } from '../job-state';
 import type { Timing } from '../timing';
-import { asAsked, atServer, begun, heardOutputs, nextVia, running, usualMs, withPictures } from './at-server';
+import { asAsked, atServer, begun, heardOutputs, nextVia, running, withPictures } from './at-server';
 import { completed, derived, failed, givenUp, withState } from './derive';
+import { lookedUpAt, usualMs } from './next-look';
 
 /** How many good looks in a row must find a job nowhere, or be unreadable, before it fails (R4). */
 const LOST_AFTER_LOOKS = 3;

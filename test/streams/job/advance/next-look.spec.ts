@@ -1,7 +1,8 @@
-import { nextLookAtOf, type Job } from '../../../../streams/job/job';
+import { type Job } from '../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
 import { advance, after, aJob, aPosting, knowing, told, type Fact } from '../a-job';
 import { cancelAsked, found, step } from '../facts';
+import { nextLookAtOf } from '../../../../streams/job/advance/next-look';
 
 describe('when it is looked at next', () => {
   const at = 500;
