@@ -1,7 +1,6 @@
 import { isAtServer, isCancelAsked, watched, type AtServer, type Job } from '../job';
 import { cancelledFailure } from '../failures';
 import type { Failure, JobOutput, JobState, Via } from '../job-state';
-import type { Timing } from '../timing';
 
 /** The job after proof that ComfyUI has its run; if that is the first proof, its next look is at `nextLookAt`. */
 export const atServer = (job: Job, nextLookAt: number): Job<AtServer> =>
