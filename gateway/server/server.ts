@@ -97,7 +97,9 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = connectionsTo(http);
-  interval(limits.stallMs / LOOKS).pipe(takeUntil(closing$)).subscribe(resettingStalled(connections));
+  interval(limits.stallMs / LOOKS)
+    .pipe(takeUntil(closing$))
+    .subscribe(resettingStalled(connections));
   return {
     http,
     close: async (): Promise<void> => {
