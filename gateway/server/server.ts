@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { connectionsTo, LOOKS, resettingStalled } from './connections';
 import { checkedOptions, type GatewayOptions } from './options';
 import { harmless } from '../../sinks/harmless';
-import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
+import { asyncScheduler, ignoreElements, interval, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import { admission } from '../admission/admission';
 import { reportTokens } from '../admission/auth/report-tokens';
 import { bounds } from '../../streams/bounds';
@@ -96,6 +97,9 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = connectionsTo(http);
+  interval(limits.stallMs / LOOKS)
+    .pipe(takeUntil(closing$))
+    .subscribe(resettingStalled(connections));
   return {
     http,
     close: async (): Promise<void> => {
@@ -112,16 +116,6 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
       await bodies.close();
     },
   };
-}
-
-/** The open connections, as a live set. */
-function connectionsTo(http: Server): ReadonlySet<Socket> {
-  const connections = new Set<Socket>();
-  http.on('connection', (connection) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
-  return connections;
 }
 
 const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry =>
