@@ -105,7 +105,7 @@ describe('a cancel is passed on no more', () => {
     await pass(3_600_000, 4_000);
     const before = asks.length;
     await pass(60_000);
-    expect([asks.at(-1)! > 3_590_000, asks.length - before, await answer]).toEqual([true, 0, theirs]);
+    expect([asks.at(-1)! > 3_400_000, asks.length - before, await answer]).toEqual([true, 0, theirs]);
   });
 });
 
