@@ -85,7 +85,7 @@ export const aSession = { clientId: 'c', serverUrl: SERVER, inherited: false, ma
 
 export type Helpers = Parameters<Parameters<TestScheduler['run']>[0]>[0];
 
-const policyOn = (clock: TestScheduler): Policy => ({
+export const policyOn = (clock: TestScheduler): Policy => ({
   tickMs: 2,
   reconnect: { steadyMs: 1_000, delayMs: (_, error) => (isReopened(error) ? 0 : 10) },
   look: { steadyMs: 1_000, delayMs: (n) => 10 * n },
