@@ -1,5 +1,5 @@
 import { filter, takeUntil, type Observable } from 'rxjs';
-import { STATE_TTL_S } from '../../../sinks/job-store';
+import { RESERVED_S, STATE_TTL_S } from '../../../sinks/job-store';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import { Problem } from '../../wire/problem';
 import type { Viewer } from '../auth/auth';
@@ -9,6 +9,8 @@ import { meter } from './rate-limits';
 export interface EndedBytes {
   /** Rejects with a `Problem` (429) while a user's jobs have left too much. Call it before a job is taken. */
   readonly check: (viewer: Viewer) => Promise<void>;
+  /** Counts a user's job that was submitted under an `Idempotency-Key`, which keeps it for a day: twelve times its bytes. */
+  readonly keptByKey: (viewer: Viewer, job: JobState) => void;
 }
 
 /**
@@ -18,14 +20,19 @@ export interface EndedBytes {
  */
 export function endedBytes(most: number, state$: Observable<JobState>, closing$: Observable<unknown>): EndedBytes {
   const left = meter(most, STATE_TTL_S);
+  const count = (userId: string, job: JobState, times = 1): void =>
+    void left.take(userId, Buffer.byteLength(JSON.stringify(job)) * times);
   if (most > 0)
     state$
       .pipe(
         filter((state) => isSettled(state)),
         takeUntil(closing$),
       )
-      .subscribe((state) => void left.take(state.userId, Buffer.byteLength(JSON.stringify(state))));
+      .subscribe((state) => count(state.userId, state));
   return {
+    keptByKey: ({ role, userId }, job) => {
+      if (role === 'user' && most > 0) count(userId, job, RESERVED_S / STATE_TTL_S);
+    },
     check: async ({ role, userId }) => {
       if (role === 'service') return;
       const { granted, inMs } = await left.take(userId, 0);

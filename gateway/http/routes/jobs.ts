@@ -77,6 +77,7 @@ const submitting =
       body.tag === 'workflow'
         ? await pipeline.submit({ ...body.request, userId, ...once })
         : await pipeline.open({ ...body.request, userId, ...once });
+    if (once) ended.keptByKey(viewer, job);
     if (webhookUrl !== undefined) await webhooks.add(job, webhookUrl, viewer);
     response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
     if (job.failure?.kind === 'rejected') throw refusal(views.of(job, viewer));

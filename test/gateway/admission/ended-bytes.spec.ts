@@ -31,6 +31,19 @@ test('[R16] whose ended jobs have left so many bytes submits no more until the s
   expect((await submitted(rejected(), await tokenOf({ role: 'service' }))).status).toBe(422);
 });
 
+test('[R16] a key keeps its job for a day, and so counts twelve times as much', async () => {
+  const under = (key: string) =>
+    ask('POST', '/jobs', {
+      token: ada,
+      body: { ...job, workflow: steps({ steps: 1_000 }), metadata: { note: 'x'.repeat(1_000) } },
+      headers: { 'Idempotency-Key': key },
+    });
+  // Some 1.6 KB each, of which none has ended.
+  expect((await under('one')).status).toBe(202);
+  expect((await under('two')).status).toBe(202);
+  expect((await under('three')).status).toBe(429);
+});
+
 test('[R16] jobs that run count once they have ended, by all that they leave', async () => {
   const [first, second, third] = await Promise.all([steps(), partlyRejected(), steps()].map((each) => submitted(each)));
   for (const { status, json } of [first!, second!, third!]) {
