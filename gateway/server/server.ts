@@ -7,6 +7,7 @@ import { checkedOptions, type GatewayOptions } from './options';
 import { harmless } from '../../sinks/harmless';
 import { asyncScheduler, ignoreElements, interval, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import { admission } from '../admission/admission';
+import { endedBytes } from '../admission/limits/ended-bytes';
 import { reportTokens } from '../admission/auth/report-tokens';
 import { bounds } from '../../streams/bounds';
 import { turns } from '../http/bodies/turns';
@@ -91,7 +92,8 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   const bodies = requestBodies(options.bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: options.inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const lists = turns(bounds.listsAtOnce, { of: 'lists', most: bounds.listsWaiting });
-  const taking = { bodies, inputs, lists, basePath, proxies, ...(metrics && { metrics }) };
+  const ended = endedBytes(rates.endedBytesPerUser, pipeline.states$, closing$);
+  const taking = { bodies, inputs, lists, ended, basePath, proxies, ...(metrics && { metrics }) };
   const http = createServer(cuttingFloods(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ })));
   const io = serveSockets(http, { ...common, proxies });
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
