@@ -148,7 +148,7 @@ test('[R12] a store that is away while a session is given up, or lost, ends noth
 
 test('[R12] a store that goes away between the sight of an orphan and its lease ends nothing: it is taken later', () => {
   const { orphaned, pass, parts, reports, mistake, opened } = ours();
-  const { hold } = parts.store.leases;
+  const hold = parts.store.leases.hold.bind(parts.store.leases);
   parts.store.leases.hold = (session) => (session.clientId === 'own' ? hold(session) : away());
   orphaned(1);
   pass(5_000);
