@@ -32,7 +32,7 @@ async function serve(comfyUrl: string, redisUrl: string | undefined): Promise<vo
     port: 0,
     auth: openAuth,
     logger: pino({ level: 'silent' }),
-    rates: { requestsPerMinute: 0, bytesPerMinute: 0 },
+    rates: { requestsPerMinute: 0, bytesPerMinute: 0, endedBytesPerUser: 0 },
   });
   const held = loopHeld();
   process.on('message', () => process.send?.({ maxMs: held.mostMs(), rss: process.memoryUsage.rss() }));

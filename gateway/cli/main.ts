@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import './node-version';
+import './early-signals';
 import * as E from 'fp-ts/Either';
 import { pino, type Logger } from 'pino';
 import { createPipeline } from '../../pipeline/instance/create-pipeline';

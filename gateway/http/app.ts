@@ -3,6 +3,7 @@ import type { Log } from '../server/log';
 import type { Observable } from 'rxjs';
 import type { Pipeline } from '../../pipeline/api';
 import type { Admission } from '../admission/admission';
+import type { EndedBytes } from '../admission/limits/ended-bytes';
 import type { Auth } from '../admission/auth/auth';
 import type { RequestBodies } from './bodies/request-bodies';
 import type { Turns } from './bodies/turns';
@@ -44,6 +45,7 @@ export interface HttpOptions {
   readonly rooms: Rooms;
   readonly auth: Auth;
   readonly admission: Admission;
+  readonly ended: EndedBytes;
   readonly policy: OriginPolicy;
   readonly sending: SendingLimits;
   readonly downloads: Downloads;

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { once } from 'node:events';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { connectionsTo, LOOKS_PER_STALL, resettingStalled } from './connections';
 import { checkedOptions, type GatewayOptions } from './options';
 import { harmless } from '../../sinks/harmless';
-import { asyncScheduler, ignoreElements, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
+import { asyncScheduler, ignoreElements, interval, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
 import { admission } from '../admission/admission';
+import { endedBytes } from '../admission/limits/ended-bytes';
 import { reportTokens } from '../admission/auth/report-tokens';
 import { bounds } from '../../streams/bounds';
 import { turns } from '../http/bodies/turns';
@@ -90,12 +92,16 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   const bodies = requestBodies(options.bodyLimitBytes, admitted.weigh, turns(bounds.bodiesAtOnce));
   const inputs = { mostBytes: options.inputLimitBytes, weigh: admitted.weigh, inTurn: turns(bounds.inputsAtOnce) };
   const lists = turns(bounds.listsAtOnce, { of: 'lists', most: bounds.listsWaiting });
-  const taking = { bodies, inputs, lists, basePath, proxies, ...(metrics && { metrics }) };
+  const ended = endedBytes(rates.endedBytesPerUser, pipeline.states$, closing$);
+  const taking = { bodies, inputs, lists, ended, basePath, proxies, ...(metrics && { metrics }) };
   const http = createServer(cuttingFloods(httpApp({ ...common, ...files, ...taking, webhooks, histories, closing$ })));
   const io = serveSockets(http, { ...common, proxies });
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = connectionsTo(http);
+  interval(limits.stallMs / LOOKS_PER_STALL)
+    .pipe(takeUntil(closing$))
+    .subscribe(resettingStalled(connections));
   return {
     http,
     close: async (): Promise<void> => {
@@ -112,16 +118,6 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
       await bodies.close();
     },
   };
-}
-
-/** The open connections, as a live set. */
-function connectionsTo(http: Server): ReadonlySet<Socket> {
-  const connections = new Set<Socket>();
-  http.on('connection', (connection) => {
-    connections.add(connection);
-    connection.once('close', () => connections.delete(connection));
-  });
-  return connections;
 }
 
 const telemetryOf = (metrics: Metrics | undefined): GatewayTelemetry =>

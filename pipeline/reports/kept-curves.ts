@@ -3,12 +3,11 @@ import {
   Subject,
   catchError,
   concatMap,
-  defaultIfEmpty,
   defer,
+  exhaustMap,
   finalize,
   firstValueFrom,
   from,
-  ignoreElements,
   interval,
   map,
   merge,
@@ -73,7 +72,6 @@ class Entries {
     if (entry.isKept) this.#unkept.delete(promptId);
     else this.#unkept.add(promptId);
     if (entry.hasEnded) this.#ended.add(promptId);
-    else this.#ended.delete(promptId);
   }
 
   delete(promptId: string): void {
@@ -137,6 +135,7 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
         finalize(() => writing.delete(promptId)),
       );
     });
+  const flush = (): Observable<never> => defer(() => from(entries.unkept())).pipe(mergeMap(write, AT_ONCE));
 
   return {
     take: (state) => {
@@ -150,11 +149,9 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
     },
     forget: (promptId) => entries.delete(promptId),
     of: (promptId) => firstValueFrom(whole(promptId)),
-    kept$: merge(interval(KEPT_MS, clock).pipe(mergeMap(() => entries.unkept())), ended$).pipe(
-      mergeMap(write, AT_ONCE),
-      ignoreElements(),
-    ),
-    flush: () => defer(() => from(entries.unkept())).pipe(mergeMap(write, AT_ONCE)),
+    // A store that is slow is given no job twice: what it has not taken by the next turn waits for the one after.
+    kept$: merge(interval(KEPT_MS, clock).pipe(exhaustMap(flush)), ended$.pipe(mergeMap(write, AT_ONCE))),
+    flush,
   };
 }
 
@@ -162,15 +159,12 @@ export function keptCurves(store: Pick<JobStore, 'file' | 'keepFile'>, { clock, 
 function entryAfter(before: Entry | undefined, state: JobState): Entry | undefined {
   const { epoch, startedAt, reported } = state;
   if (reported === undefined) return undefined;
-  const entry = before ?? { curves: noCurves, isWhole: epoch === startedAt, isKept: true, hasEnded: false };
-  const curves = drawn(entry.curves, state);
+  const { curves: seen, isWhole } = before ?? { curves: noCurves, isWhole: epoch === startedAt };
+  const curves = drawn(seen, state);
   const hasEnded = isSettled(state);
-  if (curves === entry.curves && !(hasEnded && before !== undefined)) return undefined;
-  return { ...entry, curves, isKept: false, hasEnded };
+  if (curves === seen && !(hasEnded && before !== undefined)) return undefined;
+  return { curves, isWhole, isKept: false, hasEnded };
 }
 
 const storedCurves = (store: Pick<JobStore, 'file'>, promptId: string): Observable<Curves> =>
-  store.file(promptId, FILE).pipe(
-    map((file) => (file === undefined ? noCurves : decodeCurves(file.bytes))),
-    defaultIfEmpty(noCurves),
-  );
+  store.file(promptId, FILE).pipe(map((file) => (file === undefined ? noCurves : decodeCurves(file.bytes))));

@@ -7,6 +7,7 @@ import {
   merge,
   of,
   repeat,
+  take,
   takeUntil,
   takeWhile,
   tap,
@@ -76,7 +77,9 @@ export class OwnSessions {
           count(true);
         }),
       );
-      return concat(of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }), merge(tried$, lost$));
+      // Over once it is lost: one that another has from the start, as under an id of the settings, is never tried.
+      const until$ = merge(tried$, lost$).pipe(take(1));
+      return concat(of<HoldingEvent>({ tag: 'held', holdings: [mine.holding] }), until$);
     }).pipe(repeat());
   }
 }

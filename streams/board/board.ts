@@ -1,6 +1,6 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { SessionEvent } from '../job/job-event';
-import { jobOf, lookedUpBy, notWhole, type Job } from '../job/job';
+import { jobOf, notWhole, type Job } from '../job/job';
 import { runIdOf } from '../job/job-state';
 import { byName, type Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
@@ -13,6 +13,7 @@ import { linkedAt, pictureIn, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
 import { ServerQueues } from './queue/server-queues';
 import { SessionWatches } from './session-watch';
+import { lookedUpBy } from '../job/advance/next-look';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 

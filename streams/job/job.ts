@@ -77,6 +77,8 @@ export interface RunFacts {
   readonly unread: Row;
   /** When the job is looked up next, ms since 1970; a frame before that puts it off, unless `lookOwed`. */
   readonly nextLookAt: number;
+  /** The looks in a row that told nothing new while the socket was open: each doubles the time to the next (R8). */
+  readonly audits: number;
   /** Whether no frame may put that look off: it asks for a workflow, or for what a lost connection missed (R6). */
   readonly lookOwed: boolean;
   /** When the run's last frame came, ms since 1970; 0 before the first. */
@@ -98,9 +100,6 @@ export const isThere = (job: Job): job is Job<AtServer> =>
 
 /** The progress of a job's run; `undefined` if none has begun. */
 export const runOfJob = ({ stage }: Job): RunClock | undefined => ('run' in stage ? stage.run : undefined);
-
-/** When a job is looked up next, ms since 1970; ∞ while ComfyUI does not have it. */
-export const nextLookAtOf = (job: Job): number => (isAtServer(job) ? job.stage.nextLookAt : Number.POSITIVE_INFINITY);
 
 /** When the last frame of a job's run came, ms since 1970; 0 if none did. */
 export const heardAtOf = (job: Job): number => (isAtServer(job) ? job.stage.heardAt : 0);
@@ -140,18 +139,6 @@ export function takenOver({ etaMs = 0, ...state }: JobState, at: number): JobSta
     updatedAt: Math.max(at, state.updatedAt),
   };
 }
-
-/** The job with its next look at this time; unchanged if ComfyUI does not have it. */
-export const lookedUpAt = (job: Job, nextLookAt: number): Job =>
-  isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt } } : job;
-
-/** The job with a look due now that no frame puts off. */
-export const owingLook = (job: Job, at: number): Job =>
-  isAtServer(job) ? { ...job, stage: { ...job.stage, nextLookAt: at, lookOwed: true } } : job;
-
-/** The job with its next look at this time, or at the planned one if that is sooner. */
-export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
-  isAtServer(job) && time < job.stage.nextLookAt ? { ...job, stage: { ...job.stage, nextLookAt: time } } : job;
 
 /** The job after some of its frames were missed. */
 export const notWhole = (job: Job): Job =>
@@ -205,7 +192,7 @@ export const jobWith = <S extends Stage>(
 
 /** The stage after a frame that came at `heardAt`. Written field by field, as `jobWith`. */
 export function heardStage(stage: AtServer, run: RunClock, heardAt: number, nextLookAt: number): AtServer {
-  if (stage.tag !== 'watched') return { ...stage, run, heardAt, nextLookAt };
+  if (stage.tag !== 'watched') return { ...stage, run, heardAt, nextLookAt, audits: 0 };
   return {
     tag: stage.tag,
     whole: stage.whole,
@@ -219,6 +206,7 @@ export function heardStage(stage: AtServer, run: RunClock, heardAt: number, next
     absences: stage.absences,
     unread: stage.unread,
     nextLookAt,
+    audits: 0,
     lookOwed: stage.lookOwed,
     heardAt,
   } satisfies Required<Watched>;
@@ -241,6 +229,7 @@ export const watched = (nextLookAt: number, cancelAsked = false): Watched => ({
   absences: never,
   unread: never,
   nextLookAt,
+  audits: 0,
   lookOwed: false,
   heardAt: 0,
 });

@@ -1,7 +1,9 @@
 /** When a job is looked up, and when its socket is replaced; all in ms. */
 export interface Timing {
-  /** From a frame or a look to the next look, while the job's socket is open: the slow audit (R8). */
+  /** From a running job's frame to the next look, while its socket is open: the slow audit (R8). */
   readonly auditMs: number;
+  /** The longest that `auditMs` grows to while audits tell nothing new. */
+  readonly maxAuditMs: number;
   /** From the loss of the socket to the first poll (R8). */
   readonly takeoverMs: number;
   /** Between polls while the job has no open socket. */
@@ -27,6 +29,7 @@ export interface Timing {
 
 export const defaultTiming: Timing = {
   auditMs: 30_000,
+  maxAuditMs: 300_000,
   takeoverMs: 2_000,
   pollMs: 3_000,
   suspectMs: 5_100,

@@ -25,7 +25,14 @@ export async function ours({ url, clientId, redis, jobs = 0 }: ContenderOrder & 
     );
   const takenUpMs = performance.now() - began;
   const { user, system } = process.cpuUsage(cpuBefore);
-  const rates = { requestsPerMinute: 0, bytesPerMinute: 0, messagesPerSecond: 0, joinsPerSecond: 0, socketsPerUser: 0 };
+  const rates = {
+    requestsPerMinute: 0,
+    bytesPerMinute: 0,
+    endedBytesPerUser: 0,
+    messagesPerSecond: 0,
+    joinsPerSecond: 0,
+    socketsPerUser: 0,
+  };
   const logger = pino({ level: 'warn' });
   const gateway = await startGateway({ pipeline, host: '127.0.0.1', port: 0, auth: openAuth, logger, rates });
   const linked = (): boolean => pipeline.servers()[0]?.via === 'websocket';

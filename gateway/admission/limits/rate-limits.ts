@@ -8,6 +8,8 @@ export interface Rates {
   readonly requestsPerMinute: number;
   /** Bytes of bodies of one user. Not of services. */
   readonly bytesPerMinute: number;
+  /** Bytes of the states in which one user’s jobs end within two hours, as long as the store keeps them. Services submit on. */
+  readonly endedBytesPerUser: number;
   /** Messages that one socket of a user may send; a service's may send ten times that. */
   readonly messagesPerSecond: number;
   /** How many of those may be `job:join` or `jobs:watch`; of a service's socket ten times that. */
@@ -20,6 +22,7 @@ export interface Rates {
 export const defaultRates: Rates = {
   requestsPerMinute: 1200,
   bytesPerMinute: 256 << 20,
+  endedBytesPerUser: 128 << 20,
   messagesPerSecond: 200,
   joinsPerSecond: 100,
   socketsPerUser: 20,

@@ -85,6 +85,7 @@ const Variables = t.type({
   MAX_INPUT_BYTES: optional(InputBytes),
   REQUESTS_PER_MINUTE: optional(Count),
   BYTES_PER_MINUTE: optional(Count),
+  ENDED_BYTES_PER_USER: optional(Count),
   MESSAGES_PER_SECOND: optional(Count),
   JOINS_PER_SECOND: optional(Count),
   SOCKETS_PER_USER: optional(Count),
@@ -236,6 +237,7 @@ const ratesFrom = (variables: Variables): Partial<Rates> =>
   present({
     requestsPerMinute: variables.REQUESTS_PER_MINUTE,
     bytesPerMinute: variables.BYTES_PER_MINUTE,
+    endedBytesPerUser: variables.ENDED_BYTES_PER_USER,
     messagesPerSecond: variables.MESSAGES_PER_SECOND,
     joinsPerSecond: variables.JOINS_PER_SECOND,
     socketsPerUser: variables.SOCKETS_PER_USER,

@@ -4,6 +4,7 @@ import { cursorAt, totalsOf, type JobPage } from '../../../sinks/listing/job-pag
 import { isPromptId } from '../../../streams/job/ids';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
 import type { Admission } from '../../admission/admission';
+import type { EndedBytes } from '../../admission/limits/ended-bytes';
 import type { ReportTokens } from '../../admission/auth/report-tokens';
 import { maySee, type Viewer } from '../../admission/auth/auth';
 import { badFields, orBadFields } from '../requests/fields/bad-fields';
@@ -31,6 +32,7 @@ export interface JobsOptions {
   /** Turns of users' lists: one list of a user is read at a time. */
   readonly lists: Turns;
   readonly admission: Pick<Admission, 'recheck' | 'charge'>;
+  readonly ended: EndedBytes;
   /**
    * Absent if the gateway has no secret to sign with: then programs report with a token of the job's user or a service.
    */
@@ -59,9 +61,10 @@ export const jobsRoutes = (options: JobsOptions): Router => {
 };
 
 const submitting =
-  ({ pipeline, webhooks, views, bodies, reportTokens }: JobsOptions): ViewerHandler =>
+  ({ pipeline, webhooks, views, bodies, ended, reportTokens }: JobsOptions): ViewerHandler =>
   async (asking, response) => {
     const { viewer } = response.locals;
+    await ended.check(viewer);
     const { body, digest } = await bodies.read('submit', asking, viewer);
     const given = onceOf(asking.headers, viewer, digest);
     const { webhookUrl } = body;
@@ -74,6 +77,7 @@ const submitting =
       body.tag === 'workflow'
         ? await pipeline.submit({ ...body.request, userId, ...once })
         : await pipeline.open({ ...body.request, userId, ...once });
+    if (once) ended.keptByKey(viewer, job);
     if (webhookUrl !== undefined) await webhooks.add(job, webhookUrl, viewer);
     response.location(`${prefixOf(response)}/jobs/${job.promptId}`);
     if (job.failure?.kind === 'rejected') throw refusal(views.of(job, viewer));

@@ -1,9 +1,10 @@
-import type { Job } from '../../job/job';
+import { isThere, type Job } from '../../job/job';
 import type { QueueEvent } from '../../job/job-event';
 import type { Timing } from '../../job/timing';
 import type { JobIndex } from '../job-index';
 import { ServerQueue } from './server-queue';
 import { getOrInsert } from '../../maps/remember';
+import { usualMs } from '../../job/advance/next-look';
 
 /** The queues of all servers. */
 export class ServerQueues {
@@ -57,11 +58,11 @@ export class ServerQueues {
 const asksForQueue = ({ stage }: Job): boolean => stage.tag !== 'fetchingOutputs';
 
 /**
- * One request for the queue answers for all jobs: those due within half an interval come along, to save requests (R8).
+ * One request for the queue answers for all jobs: those due within half their interval come along, to save requests (R8).
  */
-const comesAlong = ({ linked, stage }: Job, now: number, { auditMs, pollMs }: Timing): boolean =>
-  stage.tag === 'watched' && stage.absences.count === 0 && stage.nextLookAt <= now + (linked ? auditMs : pollMs) / 2;
+const comesAlong = (job: Job, now: number, timing: Timing): boolean =>
+  isThere(job) && job.stage.nextLookAt <= now + usualMs(job, timing) / 2;
 /** Looks are planned at most half of this ahead: one that is further off was planned before the clock was set back. */
-const tooLongMs = ({ auditMs, takeoverMs, pollMs, suspectMs, soonMs }: Timing): number =>
-  2 * Math.max(auditMs, takeoverMs, pollMs, suspectMs, soonMs);
-const alongMs = ({ auditMs, pollMs }: Timing): number => Math.max(auditMs, pollMs) / 2;
+const tooLongMs = ({ maxAuditMs, takeoverMs, pollMs, suspectMs, soonMs }: Timing): number =>
+  2 * Math.max(maxAuditMs, takeoverMs, pollMs, suspectMs, soonMs);
+const alongMs = ({ maxAuditMs, pollMs }: Timing): number => Math.max(maxAuditMs, pollMs) / 2;

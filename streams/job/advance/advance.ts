@@ -1,12 +1,13 @@
 import { cancelledFailure, lost } from '../failures';
-import { isAtServer, isCancelAsked, lookedUpBy, type Job, type ReportingItself } from '../job';
+import { isAtServer, isCancelAsked, type Job, type ReportingItself } from '../job';
 import type { JobEvent, OwnFact } from '../job-event';
 import type { Timing } from '../timing';
 import { derived, failed, givenUp, runsAgain, withState } from './derive';
 import { afterFrame } from './frame-facts';
 import { whileReporting } from '../../reports/take-report';
 import { afterLook } from './look-facts';
-import { atServer, heardOutputs, nextVia, usualMs } from './at-server';
+import { atServer, heardOutputs, nextVia } from './at-server';
+import { lookedUpBy, usualMs } from './next-look';
 
 /** The job after one more event. Idempotent; never throws; a settled job never changes (R1). */
 export function advance(job: Job, event: JobEvent, timing: Timing): Job {

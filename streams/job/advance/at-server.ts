@@ -1,14 +1,10 @@
 import { isAtServer, isCancelAsked, watched, type AtServer, type Job } from '../job';
 import { cancelledFailure } from '../failures';
 import type { Failure, JobOutput, JobState, Via } from '../job-state';
-import type { Timing } from '../timing';
 
 /** The job after proof that ComfyUI has its run; if that is the first proof, its next look is at `nextLookAt`. */
 export const atServer = (job: Job, nextLookAt: number): Job<AtServer> =>
   isAtServer(job) ? job : { ...job, stage: watched(nextLookAt, isCancelAsked(job)) };
-
-/** How long after news a job is looked up, ms: the slow audit while its socket is open, else the poll (R8). */
-export const usualMs = ({ linked }: Job, { auditMs, pollMs }: Timing): number => (linked ? auditMs : pollMs);
 
 /** How the next news of a job comes: over its session's socket if that is open, else by the next look. */
 export const nextVia = ({ linked }: Job): Via => (linked ? 'websocket' : 'polling');

@@ -1,13 +1,14 @@
 import { bounds } from '../../bounds';
-import { heardStage, lookedUpAt, notAbsent, owingLook, type AtServer, type Job, type RunFacts } from '../job';
+import { heardStage, notAbsent, type AtServer, type Job, type RunFacts } from '../job';
 import type { FrameFact, JobEvent } from '../job-event';
 import { isFile, type JobOutput, type JobState } from '../job-state';
 import { shownAt } from '../progress/bar';
 import { withCached, type RunClock } from '../progress/run-clock';
 import { executed, executing, snapshot, stepped } from '../progress/run-events';
 import type { Timing } from '../timing';
-import { asAsked, begun, heardOutputs, running, usualMs } from './at-server';
+import { asAsked, begun, heardOutputs, running } from './at-server';
 import { completed, failed, runOf, withShown } from './derive';
+import { lookedUpAt, owingLook } from './next-look';
 
 /** The job after a frame about it. */
 export function afterFrame(job: Job<AtServer>, event: JobEvent & FrameFact, timing: Timing): Job {
@@ -118,7 +119,7 @@ function heard(
 ): Job {
   const stage = notAbsent(job.stage);
   const isOwed = stage.tag === 'fetchingOutputs' || stage.lookOwed;
-  const nextLookAt = isOwed ? stage.nextLookAt : at + usualMs(job, timing);
+  const nextLookAt = isOwed ? stage.nextLookAt : at + (job.linked ? timing.auditMs : timing.pollMs);
   const runs = running(begun(job.state, at));
   const state: JobState =
     runs.via === 'websocket' && news === undefined ? runs : { ...runs, via: 'websocket', ...news };

@@ -6,12 +6,13 @@ import {
   cancelledBeforeRun,
   cancelledFailure,
 } from '../failures';
-import { isAtServer, lookedUpAt, notAbsent, type AtServer, type Job, type Row } from '../job';
+import { isAtServer, notAbsent, type AtServer, type Job, type Row } from '../job';
 import type { JobEvent, LookFact } from '../job-event';
 import type { Failure, JobOutput, JobState, Via } from '../job-state';
 import type { Timing } from '../timing';
-import { asAsked, atServer, begun, heardOutputs, nextVia, running, usualMs, withPictures } from './at-server';
+import { asAsked, atServer, begun, heardOutputs, nextVia, running, withPictures } from './at-server';
 import { completed, derived, failed, givenUp, withState } from './derive';
+import { lookedUpAt, usualMs } from './next-look';
 
 /** How many good looks in a row must find a job nowhere, or be unreadable, before it fails (R4). */
 const LOST_AFTER_LOOKS = 3;
@@ -25,7 +26,7 @@ export function afterLook(before: Job, event: JobEvent & LookFact, timing: Timin
   if (!isAtServer(job)) return job;
   switch (event.tag) {
     case 'unended':
-      return told(lookedUpAt({ ...job, stage: notAbsent(job.stage) }, at + usualMs(job, timing)), at);
+      return unended(job, at, timing);
     case 'unanswered':
       return lookedUpAt(job, at + timing.pollMs);
     case 'absent':
@@ -41,22 +42,34 @@ const endVia = ({ linked, state }: Job): Via => (linked ? state.via : 'polling')
 /** The job after a look that said only that it goes on. */
 const told = (job: Job, at: number): Job => withState(job, { ...job.state, via: nextVia(job) }, at);
 
+/** The job after a look that told only that history has no end of it. */
+function unended(job: Job<AtServer>, at: number, timing: Timing): Job {
+  const known = audited(job, job.state);
+  return told(lookedUpAt(known, at + usualMs(known, timing)), at);
+}
+
+/** The job after a look that found its run in this state. */
+function audited(job: Job<AtServer>, { status }: JobState): Job<AtServer> {
+  const isAsKnown = job.linked && status === job.state.status && !job.stage.cancelAsked;
+  return { ...job, stage: { ...notAbsent(job.stage), audits: isAsKnown ? job.stage.audits + 1 : 0 } };
+}
+
 /** The job after the look that it owed. */
 const paid = (job: Job<AtServer>): Job => ({ ...job, stage: { ...job.stage, lookOwed: false } });
 
 function found(job: Job<AtServer>, event: JobEvent & { tag: 'found' }, timing: Timing): Job {
   const { targets, at } = event;
-  const stage = notAbsent(job.stage);
-  const isNews = targets !== undefined && targets.join() !== stage.targets?.join();
+  const isNews = targets !== undefined && targets.join() !== job.stage.targets?.join();
+  const state = event.where === 'running' ? running(begun(job.state, at)) : waiting(job.state, event.ahead);
+  const { stage } = audited(job, state);
   // A job that has succeeded stays in ComfyUI's queue until its history is written.
-  const nextLookAt = at + (stage.tag === 'fetchingOutputs' ? timing.soonMs : usualMs(job, timing));
+  const againMs = stage.tag === 'fetchingOutputs' ? timing.soonMs : usualMs({ ...job, state, stage }, timing);
   const known: Job<AtServer> = {
     ...job,
     // Each look brings a new graph: the first stays, as the run counts by it.
     graph: job.graph.size > 0 ? job.graph : (event.graph ?? job.graph),
-    stage: { ...stage, nextLookAt, targets: isNews ? targets : stage.targets },
+    stage: { ...stage, nextLookAt: at + againMs, targets: isNews ? targets : stage.targets },
   };
-  const state = event.where === 'running' ? running(begun(job.state, at)) : waiting(job.state, event.ahead);
   return derived(known, { ...state, via: nextVia(job) }, at);
 }
 

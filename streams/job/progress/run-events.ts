@@ -155,17 +155,18 @@ function started(
   const { heardAt = at } = run;
   const since = isUnderWay || (run.isLate && heardAt === at) ? run.startedAt : at;
   const owner = planNode === undefined ? ownerOf(run.plan, id, parent, run.nodes) : undefined;
-  const maker = owner === undefined ? undefined : run.nodes.get(owner);
+  const open = owner === undefined ? run : reopened(run, owner);
+  const maker = owner === undefined ? undefined : open.nodes.get(owner);
   const nodes =
     owner === undefined || maker === undefined
-      ? run.nodes
-      : run.nodes.with(owner, withTurn(maker, run.plan.nodes.get(owner)?.loop, displayId, at));
+      ? open.nodes
+      : open.nodes.with(owner, withTurn(maker, run.plan.nodes.get(owner)?.loop, displayId, at));
   const begun: RunClock = {
-    ...run,
+    ...open,
     // If the run's beginning was missed, the node heard of first may have begun earlier, too: see `since`.
     nodes: nodes.with(id, newNodeRun(expectedOf(run, id, owner, displayId), since, at, owner, displayId)),
     // `concat` allocates exactly; V8's `[...]` leaves room for 16 more.
-    running: run.running.concat(id),
+    running: open.running.concat(id),
     heardAt,
   };
   if (planNode === undefined) return begun;
@@ -177,6 +178,14 @@ function started(
   // If the run's beginning was missed, inputs of the node heard of first may have run before.
   if (run.plan.nodes.size > LAZY_NODES || (run.isLate && heardAt === at)) return next;
   return withLazy(next, planNode);
+}
+
+/** The run with a node that makes others at work again: without snapshots it seems done where others run before those. */
+function reopened(run: RunClock, id: string): RunClock {
+  const maker = run.nodes.get(id);
+  if (maker?.doneAt === undefined || run.snapshots) return run;
+  const { doneAt: _, ...open } = maker;
+  return { ...run, nodes: run.nodes.with(id, open), running: run.running.concat(id) };
 }
 
 /** Whether no further node that the run made is kept: a server's frames would fill the memory (R16). */

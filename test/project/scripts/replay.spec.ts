@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -162,6 +163,15 @@ describe('the command', () => {
     return file;
   };
   const fields = ['t', 'promptId', 'status', 'phase', 'progress', 'seq', 'etaMs', 'node', 'failure', 'outputs'];
+
+  test('ends without a word where nobody reads on', async () => {
+    const command = spawn(process.execPath, [builtScript('scripts/replay.ts'), recordingOf('0.33.0', 'steps').file]);
+    command.stdout.destroy();
+    const said: Buffer[] = [];
+    command.stderr.on('data', (text: Buffer) => said.push(text));
+    const [code] = (await once(command, 'close')) as [number];
+    expect([code, Buffer.concat(said).toString()]).toEqual([0, '']);
+  });
 
   test('prints each change as a line of JSON, and nothing else', async () => {
     const { code, stdout, stderr } = await run(

@@ -1,18 +1,20 @@
 import { NEVER, defer, distinctUntilChanged, filter, map, of, type Observable } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { jobBoard, type Board, type BoardEvent, type Change } from '../../../streams/board/board';
-import { jobOf, lookedUpAt } from '../../../streams/job/job';
+import { jobOf } from '../../../streams/job/job';
 import { jobChanges, type Policy, type Server, type Session, type Sources } from '../../../streams/changes/job-changes';
 import type { Timing } from '../../../streams/job/timing';
 import { SERVER, aState, sampling, type Fact } from '../job/a-job';
 import { absent, broke, ended, executed, found, started, step, succeeded } from '../job/facts';
 import { Sockets, isReopened } from './a-socket';
+import { lookedUpAt } from '../../../streams/job/advance/next-look';
 
 const marbles = (): TestScheduler => new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
 
 /** Short, so that a diagram shows it. */
 const timing: Timing = {
   auditMs: 100,
+  maxAuditMs: 800,
   takeoverMs: 4,
   pollMs: 5,
   suspectMs: 6,
@@ -83,7 +85,7 @@ export const aSession = { clientId: 'c', serverUrl: SERVER, inherited: false, ma
 
 export type Helpers = Parameters<Parameters<TestScheduler['run']>[0]>[0];
 
-const policyOn = (clock: TestScheduler): Policy => ({
+export const policyOn = (clock: TestScheduler): Policy => ({
   tickMs: 2,
   reconnect: { steadyMs: 1_000, delayMs: (_, error) => (isReopened(error) ? 0 : 10) },
   look: { steadyMs: 1_000, delayMs: (n) => 10 * n },

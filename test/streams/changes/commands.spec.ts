@@ -1,5 +1,6 @@
-import { of, throwError } from 'rxjs';
+import { Subject, of, throwError } from 'rxjs';
 import type { BoardEvent } from '../../../streams/board/board';
+import { inTurn } from '../../../streams/changes/in-turn';
 import { opened, run, seen } from './a-page';
 
 describe('a command', () => {
@@ -21,5 +22,20 @@ describe('a command', () => {
       expectSubscriptions(socket$.subscriptions).toBe('^--!');
     });
     expect(reports).toEqual([]);
+  });
+
+  test('that is given while a change is told waits until that and all that came with it are told, as does the end', () => {
+    const given$ = new Subject<number>();
+    const told: unknown[] = [];
+    given$.pipe(inTurn((n) => [n, n * 10])).subscribe({
+      next: (n) => {
+        told.push(n);
+        if (n < 3) given$.next(n + 1);
+        if (n === 2) given$.complete();
+      },
+      complete: () => told.push('complete'),
+    });
+    given$.next(1);
+    expect(told).toEqual([1, 10, 2, 20, 3, 30, 'complete']);
   });
 });

@@ -61,7 +61,11 @@ describe('a deaf socket', () => {
     run(({ cold, hot, page, session, server, scheduler, expectObservable, expectSubscriptions }) => {
       const socket$ = cold('     -l-#');
       const session$ = hot('     s', { s: session(socket$) });
-      const servers = [server(NEVER, { answeredAt: () => (scheduler.now() < 4 || scheduler.now() >= 12 ? 1 : 0) })];
+      const servers = [
+        server(NEVER, { answeredAt: () => (scheduler.now() < 4 || scheduler.now() >= 12 ? 1 : 0) }),
+        // Another, which was away for less.
+        server(NEVER, { url: 'http://elsewhere', answeredAt: () => (scheduler.now() < 8 ? 0 : 1) }),
+      ];
       const reconnect = { steadyMs: 1_000, delayMs: () => 500 };
       expectObservable(page({ session$, servers }, { reconnect }).pipe(ignoreElements()), '^ 30ms !').toBe('-');
       // It waits from 3 on; the ticks of that wait are at 5, 7, 9, 11 and 13.

@@ -1,9 +1,9 @@
-import { EMPTY, NEVER, concat, concatMap, ignoreElements, range, tap, type Observable } from 'rxjs';
+import { EMPTY, NEVER, concat, concatMap, ignoreElements, of, range, tap, type Observable } from 'rxjs';
 import type { BoardEvent } from '../../../streams/board/board';
-import type { Session } from '../../../streams/changes/job-changes';
+import { jobChanges, type Session } from '../../../streams/changes/job-changes';
 import { barTickMs } from '../../../streams/job/progress/bar';
 import type { Fact } from '../job/a-job';
-import { aSession, at, facts, opened, run, seen, sequence } from './a-page';
+import { aSession, at, facts, opened, policyOn, run, seen, sequence } from './a-page';
 
 describe('frames', () => {
   test('[R3] make a job’s whole life where none was missed: no look is needed', () => {
@@ -38,6 +38,27 @@ describe('frames', () => {
     });
     expect(waits).toContain(barTickMs.longest);
     expect(waits).not.toContain(barTickMs.shortest);
+  });
+
+  test('[R5] about a job of another server are dropped, whatever its id', () => {
+    run(({ cold, hot, page, session, expectObservable }) => {
+      const socket$ = cold('  -l-s-d');
+      const command$ = hot('  o', { o: of(opened('p', { serverUrl: 'http://elsewhere' })) });
+      const session$ = hot('  s', { s: session(socket$) });
+      expectObservable(page({ session$, command$ }), '^ 30ms !').toBe('o', seen);
+    });
+  });
+
+  test('leave bars to the clock, each second, and each 25 ms besides while the board is hurried', () => {
+    const ticks: string[] = [];
+    run(({ hot, board, scheduler, expectObservable }) => {
+      const hurried$ = hot('f 1099ms t 59ms f', { t: true, f: false });
+      const take = (event: BoardEvent) => ('at' in event && ticks.push(`${event.tag} ${event.at}`), []);
+      const sources = { servers: [], session$: NEVER, command$: NEVER, stop$: NEVER };
+      const page$ = jobChanges(sources, { ...board, hurried$, take }, policyOn(scheduler), () => undefined);
+      expectObservable(page$, '^ 2500ms !').toBe('');
+    });
+    expect(ticks).toEqual(['clock 1000', 'moment 1125', 'moment 1150', 'clock 2000']);
   });
 
   test('four thousand of them make nothing grow', () => {

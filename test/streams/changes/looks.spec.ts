@@ -52,6 +52,43 @@ describe('a look', () => {
     expect(reports).toEqual(['look']);
   });
 
+  test('[R15] that a mistake of ours breaks for one of them fails that job, and the others are looked up', () => {
+    const { reports } = run(({ cold, hot, page, server, looked, expectObservable }) => {
+      const look$ = cold('(q|)');
+      const mistake = () => throwError(() => new TypeError('a mistake'));
+      const lookUp: Server['lookUp'] = (jobs) =>
+        jobs.some(({ state }) => state.promptId === 'z') ? mistake() : looked(look$);
+      const command$ = hot('zp', { z: of(due('z')), p: of(due()) });
+      const source$ = page({ servers: [server(look$, { lookUp })], command$ }, { isTransient: () => false });
+      expectObservable(source$, '^ 5ms !').toBe('oo(Bq)', seen);
+    });
+    expect(reports).toEqual(['look']);
+  });
+
+  test('[R4] a server that goes away between the look at all and the look at each fails none', () => {
+    let looks = 0;
+    const { board, reports } = run(({ cold, hot, page, server, expectObservable }) => {
+      const away = new Error('away');
+      const lookUp: Server['lookUp'] = () => throwError(() => (looks++ === 0 ? new TypeError('a mistake') : away));
+      const command$ = hot('o', { o: of(due(), due('z')) });
+      const servers = [server(cold('|'), { lookUp })];
+      const source$ = page({ servers, command$ }, { isTransient: (error) => error === away });
+      expectObservable(source$.pipe(ignoreElements()), '^ 5ms !').toBe('-');
+    });
+    expect([board.jobs.size, reports]).toEqual([2, ['look', 'look']]);
+  });
+
+  test('tells the server which runs are ours', () => {
+    const ours: boolean[] = [];
+    run(({ cold, hot, page, server, looked, expectObservable }) => {
+      const look$ = cold('(q|)');
+      const lookUp: Server['lookUp'] = (_, isOurs) => (ours.push(isOurs('p'), isOurs('a stranger’s')), looked(look$));
+      const source$ = page({ servers: [server(look$, { lookUp })], command$: hot('o', { o: of(due()) }) });
+      expectObservable(source$, '^ 3ms !').toBe('o-q', seen);
+    });
+    expect(ours).toEqual([true, false]);
+  });
+
   test('[R8] waits for the one before it', () => {
     run(({ cold, hot, page, server, expectObservable, expectSubscriptions }) => {
       const slow$ = cold('        ---------(q|)');

@@ -141,7 +141,7 @@ interface Steps {
 
 /**
  * If a node's first steps took so much less than guessed, it has not made them: it goes on from an earlier run's state,
- * as a training may.
+ * as a training may, or nobody heard it make them. A guess of the next one then holds until that is late.
  */
 const RESUMED = 20;
 
@@ -238,7 +238,8 @@ function paceOf(
   // The first step's time includes loading before it, which is not known apart: too long rather than too short, as the
   // bar cannot go back, until the second step comes.
   const firstMs = (node.firstAt - node.phaseAt) / (node.firstValue || 1);
-  if (node.firstValue > 1 && firstMs < wanted / RESUMED) return wanted;
+  const longestMs = (ms: number): number => (node.max > 1 ? Math.max(ms, waited.ms) : ms);
+  if (node.firstValue > 1 && firstMs < wanted / RESUMED) return expected.trust > 0 ? wanted : longestMs(wanted);
   if (wanted > 0 && (expected.trust > 0 || (otherMs !== undefined && firstMs < SLOWER * wanted))) return wanted;
-  return node.max > 1 ? Math.max(firstMs, waited.ms) : firstMs;
+  return longestMs(firstMs);
 }

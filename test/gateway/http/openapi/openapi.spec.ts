@@ -96,6 +96,7 @@ test('it has every route that the gateway serves, and no other', () => {
     bodies: {} as never,
     inputs: {} as never,
     lists: {} as never,
+    ended: {} as never,
     refusals: { origin: () => undefined, transport: () => undefined },
     limits: { waitingBytes: 0, stallMs: 1 },
     closing$: EMPTY,

@@ -1,72 +1,13 @@
-import { EMPTY, NEVER, Subject, mergeMap, tap } from 'rxjs';
-import type { Demand } from '../../../../pipeline/demand';
-import { sessions } from '../../../../pipeline/sessions/leased-sessions';
-import type { SessionParts } from '../../../../pipeline/sessions/sessions';
 import { inTransit } from '../../../../pipeline/sessions/transit';
-import type { SessionJobRequest, SessionKey, SessionRequest } from '../../../../sinks/leases';
-import { jobBoard } from '../../../../streams/board/board';
-import { jobOf } from '../../../../streams/job/job';
-import type { JobState } from '../../../../streams/job/job-state';
-import { defaultTiming } from '../../../../streams/job/timing';
-import { watchers } from '../../../../streams/maps/keyed-watchers';
-import { aState } from '../../../streams/job/a-job';
-import { aWorld, key, SERVER } from './a-world';
+import type { SessionJobRequest, SessionRequest } from '../../../../sinks/leases';
+import { key, SERVER } from './a-world';
+import { ours as instance } from './ours';
 
-/** The sessions of an instance whose own one is `own`, and what they demand; what it asks of whoever has one. */
+/** One that has begun. */
 function ours() {
-  const world = aWorld();
-  const { leases, link, holds } = world.instance('one');
-  const board = jobBoard(defaultTiming);
-  const states = watchers<JobState>();
-  const asked$ = new Subject<SessionRequest>();
-  const asked: SessionRequest[] = [];
-  const released: (readonly [clientId: string, forget: boolean])[] = [];
-  const parts = {
-    servers: [{ url: SERVER, clientId: 'own', session: (clientId: string) => ({ clientId }) }],
-    store: {
-      leases: {
-        ...leases,
-        asked: (clientId: string) => (clientId === 'own' ? asked$ : NEVER),
-        ask: (_clientId: string, request: SessionRequest) => (asked.push(request), EMPTY),
-        release: (session: SessionKey, forget: boolean) => {
-          released.push([session.clientId, forget]);
-          return leases.release(session, forget);
-        },
-      },
-      live: () => EMPTY,
-      liveOf: () => EMPTY,
-      get: () => EMPTY,
-    },
-    writer: {},
-    board,
-    transit: inTransit(),
-    told: (promptId: string) => states.changes(promptId),
-    stop$: NEVER,
-  };
-  const its = sessions(parts as unknown as SessionParts, {
-    clock: world.clock,
-    random: () => 0.5,
-    report: () => undefined,
-    backoff: { steadyMs: 0, delayMs: () => 1_000 },
-  });
-  const demands: Demand[] = [];
-  its.demand$.subscribe((demand) => demands.push(demand));
-  const opened: string[] = [];
-  const over: string[] = [];
-  its.opened$
-    .pipe(
-      tap(({ clientId }) => opened.push(clientId)),
-      mergeMap(({ clientId, end$ }) => end$.pipe(tap(() => over.push(clientId)))),
-    )
-    .subscribe();
-  const begin = (promptId: string, session = 'own'): void => {
-    const state = aState({ promptId, clientId: session, serverUrl: SERVER });
-    board.take({ tag: 'opened', job: jobOf(state) });
-    states.tell(promptId, state);
-  };
-  const ask = (request: SessionRequest): void => asked$.next(request);
-  world.pass(1);
-  return { ...world, its, holds, link, begin, ask, asked, demands, released, opened, over };
+  const its = instance();
+  its.pass(1);
+  return its;
 }
 
 const cancel: SessionJobRequest = { tag: 'cancel', promptId: 'p' };
@@ -83,15 +24,16 @@ describe('what another instance asks', () => {
 
   test('of a job that is being taken up waits until it is here, a cancel once however often it is asked for', () => {
     const { begin, ask, demands, pass } = ours();
-    for (const request of [cancel, report, cancel, report]) ask(request);
+    for (const request of [report, cancel, report, cancel]) ask(request);
     pass(4_000);
     expect(demands).toEqual([]);
     begin('p');
-    expect(demands).toEqual([cancel, report, report]);
+    expect(demands).toEqual([report, cancel, report]);
   });
 
   test('of a job that does not come in five seconds is dropped; asked again it waits again', () => {
     const { begin, ask, demands, pass } = ours();
+    ask(report);
     ask(cancel);
     pass(5_000);
     ask(cancel);

@@ -13,6 +13,20 @@ describe('a session that is held', () => {
     expect(one.holds).toEqual([0, 3_000, 6_000, 9_000]);
   });
 
+  it('is not asked for again once it was given up, though the store was away then', () => {
+    const { instance, pass } = aWorld();
+    const { holds$, holds, held, link } = instance('one');
+    holds$(key());
+    pass(1);
+    link.down = true;
+    pass(3_000);
+    expect(holds).toEqual([0, 3_000]);
+    held.delete('c');
+    link.down = false;
+    pass(10_000);
+    expect(holds).toEqual([0, 3_000]);
+  });
+
   it('[R11] is trusted and nobody else’s, as long as it is extended', () => {
     const { instance, pass } = aWorld();
     const [one, other] = [instance('one'), instance('other')];

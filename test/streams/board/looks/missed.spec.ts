@@ -1,6 +1,6 @@
 import { defaultTiming as timing } from '../../../../streams/job/timing';
 import { SERVER } from '../../job/a-job';
-import { absent, accepted, cancelAsked, ended, executed, found, started, succeeded } from '../../job/facts';
+import { absent, accepted, cancelAsked, ended, executed, found, started, step, succeeded } from '../../job/facts';
 import { aBoard } from '../a-board';
 
 describe('what was missed', () => {
@@ -88,14 +88,16 @@ describe('what was missed', () => {
     for (const [n, id] of ['a', 'b', 'c', 'd'].entries()) {
       open(id);
       at((n * timing.auditMs) / 4);
-      told(id, found('running'));
+      told(id, step(1));
     }
     at(timing.auditMs);
     expect(due(timing.auditMs - 1)).toEqual([]);
     expect(due(timing.auditMs)).toEqual(['a', 'b', 'c']);
     for (const id of ['a', 'b', 'c']) told(id, found('running'));
+    // They are due after twice the time: `d` comes first, and takes them along when it has waited for as long.
     expect(due(1.75 * timing.auditMs - 1)).toEqual([]);
-    expect([...due(1.75 * timing.auditMs)].sort()).toEqual(['a', 'b', 'c', 'd']);
+    expect(due(1.75 * timing.auditMs)).toEqual(['d']);
+    expect([...due(2.25 * timing.auditMs)].sort()).toEqual(['a', 'b', 'c', 'd']);
   });
 
   test('[R4] a job that was not found is not taken along: its looks are counted', () => {

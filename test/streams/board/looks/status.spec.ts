@@ -41,8 +41,8 @@ describe('a `status`', () => {
     at(looked + 1);
     told('a', found('pending', 4));
     queueLength(6);
-    expect(due(looked + timing.auditMs - 1)).toEqual([]);
-    expect(due(looked + timing.auditMs + 1)).toEqual(['a']);
+    expect(due(looked + 2 * timing.auditMs - 1)).toEqual([]);
+    expect(due(looked + 2 * timing.auditMs + 1)).toEqual(['a']);
   });
 
   test('[R8] that did not change, or at which no job waits, is no reason to look', () => {

@@ -1,7 +1,8 @@
-import { nextLookAtOf, type Job } from '../../../../streams/job/job';
+import { type Job } from '../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../streams/job/timing';
-import { advance, aJob, aPosting, knowing, told, type Fact } from '../a-job';
+import { advance, after, aJob, aPosting, knowing, told, type Fact } from '../a-job';
 import { cancelAsked, found, step } from '../facts';
+import { nextLookAtOf } from '../../../../streams/job/advance/next-look';
 
 describe('when it is looked at next', () => {
   const at = 500;
@@ -13,16 +14,43 @@ describe('when it is looked at next', () => {
   test('[R8] a frame of a job without a socket of its own does not', () => {
     expect(next(aJob({ linked: false }), step(1))).toBe(timing.pollMs);
   });
-  test.each(['pending', 'running'] as const)('[R8] found %s, it is audited or polled', (where) => {
-    expect(next(aJob(), found(where))).toBe(timing.auditMs);
-    expect(next(aJob({ linked: false }), found(where))).toBe(timing.pollMs);
+  test.each(['pending', 'running'] as const)('[R8] found %s without a socket, it is polled', (where) => {
+    const job = advance(aJob({ linked: false }), told(found(where)));
+    expect(next(job, found(where))).toBe(timing.pollMs);
+  });
+  test('[R8] each audit that tells nothing new is followed by the next after twice the time, five minutes at most', () => {
+    const audits = (job: Job, fact: Fact): number[] => {
+      const times: number[] = [];
+      for (let audited = job; times.length < 5; audited = advance(audited, told(fact, at))) {
+        times.push(next(audited, fact) / timing.auditMs);
+      }
+      return times;
+    };
+    expect(audits(aJob(), found('pending'))).toEqual([4, 8, 10, 10, 10]);
+    const running = advance(aJob(), told(step(1)));
+    expect(audits(running, found('running'))).toEqual([2, 4, 8, 10, 10]);
+    expect(audits(running, { tag: 'unended' })).toEqual([2, 4, 8, 10, 10]);
+  });
+  test.each<[string, Fact]>([
+    ['a frame', step(2)],
+    ['the start that only a look told of', found('running')],
+  ])('[R8] after %s audits begin anew', (_, fact) => {
+    const waited = after(aJob(), found('pending'), found('pending'));
+    expect(next(waited, fact)).toBe(timing.auditMs);
+  });
+  test('[R8] audits of a job that is cancelled, and still runs, come no later', () => {
+    const audited = after(aJob(), step(1), cancelAsked, found('running'));
+    expect(next(audited, found('running'))).toBe(timing.auditMs);
+  });
+  test('[R8] polls count for no audit', () => {
+    const polled = after(aJob({ linked: false }), step(1), found('running'));
+    expect(next({ ...polled, linked: true }, found('running'))).toBe(2 * timing.auditMs);
   });
   test('[R8] accepted, it is audited or polled', () => {
-    expect(next(aPosting(), { tag: 'accepted', postedAt: 0 })).toBe(timing.auditMs);
+    expect(next(aPosting(), { tag: 'accepted', postedAt: 0 })).toBe(2 * timing.auditMs);
     expect(next(aPosting({ linked: false }), { tag: 'accepted', postedAt: 0 })).toBe(timing.pollMs);
   });
-  test('[R8] in no history yet, or unanswered, it is asked for again as often as before', () => {
-    expect(next(aJob(), { tag: 'unended' })).toBe(timing.auditMs);
+  test('[R8] in no history yet, or unanswered, without a socket it is asked for again as often as before', () => {
     expect(next(aJob({ linked: false }), { tag: 'unended' })).toBe(timing.pollMs);
     expect(next(aJob(), { tag: 'unanswered' })).toBe(timing.pollMs);
   });

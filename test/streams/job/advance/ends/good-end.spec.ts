@@ -1,8 +1,8 @@
 import { bounds } from '../../../../../streams/bounds';
-import { nextLookAtOf } from '../../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../../streams/job/timing';
 import { advance, aJob, after, anOutput, running, told, type Fact } from '../../a-job';
 import { absent, executed, found, snapshot, started, step, succeeded } from '../../facts';
+import { nextLookAtOf } from '../../../../../streams/job/advance/next-look';
 
 describe('the good end', () => {
   test('[R3, R16] of which frames told more than a run holds is had from history, and so much is held', () => {

@@ -1,7 +1,7 @@
-import { nextLookAtOf } from '../../../../../streams/job/job';
 import { defaultTiming as timing } from '../../../../../streams/job/timing';
 import { advance, aJob, aPosting, after, told, type Fact } from '../../a-job';
 import { absences, cancelAsked, found, started, step, succeeded } from '../../facts';
+import { nextLookAtOf } from '../../../../../streams/job/advance/next-look';
 
 describe('a job that is found nowhere', () => {
   test('[R4] is lost after three good looks over ten seconds', () => {

@@ -1,6 +1,6 @@
-import { nextLookAtOf } from '../../../../../streams/job/job';
 import { advance, aFailure, aJob, after, anOutput, aState, told, type Fact } from '../../a-job';
 import { absences, absent, broke, cancelAsked, executed, found, started, step, succeeded } from '../../facts';
+import { nextLookAtOf } from '../../../../../streams/job/advance/next-look';
 
 describe('a job that may run again', () => {
   const retry = { maxAttempts: 2, onLost: 'resubmit' as const };

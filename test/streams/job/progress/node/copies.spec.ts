@@ -1,5 +1,6 @@
 import { isSureOf } from '../../../../../streams/job/progress/node/node-left';
-import { snapshot } from '../../../../../streams/job/progress/run-events';
+import { shownAt } from '../../../../../streams/job/progress/bar';
+import { executing, snapshot, stepped } from '../../../../../streams/job/progress/run-events';
 import { timeLeft } from '../../../../../streams/job/progress/time-left';
 import { aRun, finished, running, type Nodes } from '../a-run';
 
@@ -35,4 +36,23 @@ test('a loop that goes on past its time is expected to for half as long again, a
   const left = timeLeft(snapshot(run, [running('5'), { ...copy, finished: true }], 11_000), 64_000);
   expect(left.ms / 32_000).toBeCloseTo(1, 1);
   expect(isSureOf(left)).toBe(false);
+});
+
+test('a node whose copies run after others, on a server without snapshots, is at work until they are done', () => {
+  const nodes: Nodes = {
+    '1': ['Expands'],
+    '2': ['Other'],
+    '3': ['PreviewImage', { images: ['2', 0] }],
+    '4': ['PreviewImage', { images: ['1', 0] }],
+  };
+  const began = [
+    ['1', 0],
+    ['2', 10],
+    ['3', 2_000],
+  ] as const;
+  let run = began.reduce((before, [id, at]) => executing(before, id, at), aRun(nodes));
+  run = stepped(executing(run, '1.0.0.1', 2_100, '1'), '1', 1, 5, 3_100);
+  run = stepped(run, '1', 2, 5, 4_100);
+  expect(timeLeft(run, 4_100).ms / 3_000).toBeCloseTo(1, 0);
+  expect(shownAt(run, 4_100).share).toBeLessThan(0.7);
 });
