@@ -122,7 +122,7 @@ describe('over sockets', () => {
     });
     expect(codes(replies).filter((code) => code === undefined)).toHaveLength(8);
     expect(codes(replies).filter((code) => code === 'too-many-requests')).toHaveLength(8);
-    expect(codes([others])).toEqual([undefined]);
+    expect(codes([others])).toStrictEqual([undefined]);
     [...sockets, other].forEach((socket) => socket.disconnect());
   });
 
@@ -133,7 +133,7 @@ describe('over sockets', () => {
     const socket = await connected(gateway!, ada);
     const joins = () => Array.from({ length: 4 }, () => join(socket, promptId));
     const replies = await inOneSecond(() => Promise.all([join(socket, promptId), watch(socket), ...joins()]));
-    expect(codes(replies).slice(0, 3)).toEqual([undefined, undefined, undefined]);
+    expect(codes(replies).slice(0, 3)).toStrictEqual([undefined, undefined, undefined]);
     expect(codes(replies).slice(3)).toEqual(Array.from({ length: 3 }, () => 'too-many-requests'));
     let reply: unknown;
     await eventually(async () => {

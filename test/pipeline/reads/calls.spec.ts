@@ -114,5 +114,5 @@ test('an output is a file of its job’s server, or a picture that is kept; a te
     ],
   });
   const all = await Promise.all([0, 1, 2, 3].map((n) => its.output('p', n)));
-  expect(all).toEqual(['f of a', 'picture f', undefined, undefined]);
+  expect(all).toStrictEqual(['f of a', 'picture f', undefined, undefined]);
 });

@@ -111,7 +111,7 @@ test('the end of a job is acknowledged, however many listen, and also where nobo
     const acks = await new Promise((resolve) => {
       io.timeout(PATIENCE_MS).emit('job:state', end('a', 2), (_error?: unknown, some?: unknown) => resolve(some));
     });
-    expect([times, acks]).toEqual([times, [undefined]]);
+    expect([times, acks]).toStrictEqual([times, [undefined]]);
   }
   expect([seqs(mine!).at(-1), seqs(one!), one!.completed]).toEqual(['a2', ['a1', 'a2'], true]);
 });

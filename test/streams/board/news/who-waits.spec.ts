@@ -26,7 +26,7 @@ describe('whoever waits for a job', () => {
     const stages = watching(kit, 'a', () => kit.board.job('a')?.stage.tag);
     kit.open('a');
     kit.told('a', cancelAsked, started, { tag: 'broke', failure: aFailure('node_error') });
-    expect(stages).toEqual(['watched', 'watched', 'watched', undefined]);
+    expect(stages).toStrictEqual(['watched', 'watched', 'watched', undefined]);
   });
 
   test('is told that the job is another’s now', () => {
@@ -34,7 +34,7 @@ describe('whoever waits for a job', () => {
     kit.open('a');
     const jobs = watching(kit, 'a', () => kit.board.job('a'));
     kit.take({ tag: 'released', promptId: 'a' });
-    expect(jobs).toEqual([undefined]);
+    expect(jobs).toStrictEqual([undefined]);
   });
 });
 

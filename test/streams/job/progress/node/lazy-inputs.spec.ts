@@ -117,6 +117,6 @@ describe('what a lazy node did without', () => {
   test('[R16] is kept of 500 nodes, and of one node no more than 32 inputs', () => {
     const known = learned();
     const entries = Array.from({ length: 501 }, (_, n) => [`w${n}`, '["SwitchNode", "1"]'] as const);
-    expect(known.take(entries)).toEqual([['w0', undefined]]);
+    expect(known.take(entries)).toStrictEqual([['w0', undefined]]);
   });
 });
