@@ -18,8 +18,13 @@ interface Standstill {
   readonly looks: number;
 }
 
-/** So many looks in a row that find nothing more gone end a connection. */
-export const LOOKS = 4;
+/**
+ * So many looks in a row that find nothing more gone end a connection, four in each `stallMs` (30 s): 60 s. Outputs,
+ * events and sockets are cut after 30 s by rules of their own, which tell of it and come first.
+ */
+const LOOKS = 8;
+/** How many looks are to be made in `stallMs`. */
+export const LOOKS_PER_STALL = 4;
 
 /**
  * Makes a look at connections, to be called every so often. It resets those of which `LOOKS` looks after a first one

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { connectionsTo, LOOKS, resettingStalled } from './connections';
+import { connectionsTo, LOOKS_PER_STALL, resettingStalled } from './connections';
 import { checkedOptions, type GatewayOptions } from './options';
 import { harmless } from '../../sinks/harmless';
 import { asyncScheduler, ignoreElements, interval, lastValueFrom, merge, Subject, takeUntil, tap, timer } from 'rxjs';
@@ -99,7 +99,7 @@ function gatewayOf(options: ReturnType<typeof checkedOptions>) {
   ignoreOtherUpgrades(http, (path) => path.startsWith(SOCKET_PATH));
   serveUnder(basePath, http);
   const connections = connectionsTo(http);
-  interval(limits.stallMs / LOOKS)
+  interval(limits.stallMs / LOOKS_PER_STALL)
     .pipe(takeUntil(closing$))
     .subscribe(resettingStalled(connections));
   return {

@@ -7,9 +7,9 @@ import { timeLeft } from './time-left';
 const MOST_SHOWN = 0.999;
 /** The same while a node is at work of which nobody knows how often it counts, or how long it is silent. */
 const MOST_GUESSED = 0.97;
-/** Late in a run the bar moves by a thousandth whenever the time has grown by a twelfth, so that it never stands. */
+/** From its middle on the bar moves by a thousandth whenever the time has grown by a twelfth, so that it never stands. */
 const CREEP = 0.001 / Math.log(1 + 1 / 12);
-const LATE = 0.9;
+const MIDDLE = 0.5;
 /**
  * An event may be this much older than the last one, as a slow answer is; one that is older still means a clock set
  * back.
@@ -43,7 +43,7 @@ export interface Shown {
 
 /**
  * The run with its bar drawn at `at`. The bar is a clock: the share of the run's time that is over, by what is known of
- * its end. If it has shown too much it does not fall (R2), but goes on at a third of the pace; if too little, it leaps.
+ * its end. If it has shown too much it does not fall (R2), but goes on at an eighth of the pace; if too little, it leaps.
  */
 export function shownAt(before: RunClock, at: number): Shown {
   const run = withClockSet(before, at);
@@ -69,7 +69,7 @@ export function shownAt(before: RunClock, at: number): Shown {
 
 function crept({ shown, startedAt }: RunClock, at: number): number {
   const before = shown.at - startedAt;
-  if (shown.share < LATE || before <= 0 || at <= shown.at) return shown.share;
+  if (shown.share < MIDDLE || before <= 0 || at <= shown.at) return shown.share;
   return shown.share + CREEP * Math.log((at - startedAt) / before);
 }
 
@@ -128,4 +128,4 @@ const leftAsBefore = ({ takenUp: { share, at: since }, startedAt }: RunClock, at
   share < 0.01 ? 0 : ((1 - share) / share) * (since - startedAt) - (at - since);
 
 /** A bar that is ahead of its time goes on as if this many times as much were left. */
-const SLOWLY = 3;
+const SLOWLY = 8;

@@ -112,12 +112,24 @@ function withOverdue(
 function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], spaceMs: number, at: number): number {
   let { log, count } = slowness;
   for (const { node, planned } of working) {
-    const { expected } = node;
-    if (node.paceMs === 0 || expected.trust > 0 || planned?.prior.isApart === true) continue;
+    const { expected, startedAt } = node;
+    const elapsed = at - startedAt;
+    if (expected.trust > 0 || planned?.prior.isApart === true) continue;
+    // Until the second step nothing but the wait for it tells that a node is slow: two steps may be all it makes.
+    if (node.paceMs === 0) {
+      const { fixedMs, stepMs, steps, rounds } = expected;
+      if (stepMs === 0 || elapsed <= fixedMs + stepMs) continue;
+      log += Math.log(Math.max(1, (elapsed * steps * rounds) / totalMs(expected)));
+      count += 1;
+      continue;
+    }
     const projected =
-      at -
-      node.startedAt +
-      countingLeftMs(node, expectedOfPhase(node), 1, at, { spaceMs, declared: planned?.steps, listenedTo: at });
+      elapsed +
+      countingLeftMs(node, expectedOfPhase(node, planned?.steps), 1, at, {
+        spaceMs,
+        declared: planned?.steps,
+        listenedTo: at,
+      });
     log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
     count += 1;
   }
@@ -134,7 +146,7 @@ function knownFactor({ thisRun, byClass }: RunClock, working: readonly AtWork[],
     if (node.expected.trust === 0 || planned?.prior.isApart === true) continue;
     const { firstMax, max, paceMs, startedAt } = node;
     const ratio = (at - startedAt) / totalMs(node.expected);
-    const expected = expectedOfPhase(node);
+    const expected = expectedOfPhase(node, planned?.steps);
     const steps = node.value - node.firstValue;
     const expectedMs = (expected.stepMs * expected.steps * steps) / (firstMax ?? max);
     if (paceMs > 0 && expectedMs > 0) known = weighed(known, expected, expectedMs, (paceMs * steps) / expectedMs);

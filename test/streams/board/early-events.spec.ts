@@ -51,6 +51,14 @@ test('[R3] nor does what was kept while something may have been missed', () => {
   expect(kept.take('a')).toEqual([of('a', step)]);
 });
 
+test('[R3] nor does what an event was missing from that is too large to keep', () => {
+  const kept = earlyEvents({ earlyJobs: 64, earlyBytes: 1_000 });
+  kept.keep(of('a'));
+  kept.keep(of('a', step));
+  kept.keep(of('a', { tag: 'executing', nodeId: 'x'.repeat(5_000) }));
+  expect(kept.take('a')).toEqual([of('a', step)]);
+});
+
 test('[R16] what is kept is bounded in bytes: the oldest job goes first, an event too large by itself is not kept', () => {
   const kept = earlyEvents({ earlyJobs: 64, earlyBytes: 1_000 });
   const event = (promptId: string, length: number): JobEvent => ({

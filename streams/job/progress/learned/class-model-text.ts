@@ -48,11 +48,12 @@ export function modelFrom(value: unknown): Model | undefined {
   const size = names.length + BEFORE_NAMES;
   if (!areFinite(xx) || !areFinite(fixed) || !areFinite(step)) return undefined;
   if (xx.length !== (size * (size + 1)) / 2 || fixed.length !== size || step.length !== size) return undefined;
-  const told = roundsFrom(rounds);
-  if (!isAmount(runs) || !isAmount(steps) || told === undefined) return undefined;
+  const told = { steps: roundsFrom(steps), rounds: roundsFrom(rounds) };
+  if (!isAmount(runs) || told.steps === undefined || told.rounds === undefined) return undefined;
   if (!areTexts(models) || models.length > MOST_MODELS) return undefined;
   if (counts !== undefined && (!areTexts(counts) || counts.length > MOST_COUNTS)) return undefined;
-  return { names, runs, xx: whole(xx, size), fixed, step, stepping, steps, counts, rounds: told, models };
+  const sums = { xx: whole(xx, size), fixed, step };
+  return { names, runs, ...sums, stepping, steps: told.steps, rounds: told.rounds, models, counts };
 }
 
 const areTexts = (value: unknown): value is readonly string[] =>

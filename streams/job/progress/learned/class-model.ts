@@ -1,8 +1,8 @@
-import { phasesMs, type Expected } from '../plan/expected';
+import type { Expected } from '../plan/expected';
 import { hash } from '../plan/hash';
 import { amountOf, BY_AMOUNT } from '../plan/context';
 import { numbersOf } from '../plan/telling';
-import type { Taken } from './measured';
+import { longestBar, type Taken } from './measured';
 import type { PlanNode } from '../plan/plan';
 import { roundsOf, withRounds, type ClassRounds } from './class-rounds';
 import type { Speed } from './server-speed';
@@ -21,9 +21,10 @@ export interface Model {
   readonly xx: readonly number[];
   readonly fixed: readonly number[];
   readonly step: readonly number[];
-  /** Whether the last run told steps, and how many. */
+  /** Whether the last run told steps. */
   readonly stepping: boolean;
-  readonly steps: number;
+  /** How many steps its nodes made in a round, and how many rounds. */
+  readonly steps: ClassRounds;
   /** The names of the numbers that were the steps in all runs; `undefined` before one told steps. */
   readonly counts?: readonly string[] | undefined;
   readonly rounds: ClassRounds;
@@ -49,7 +50,7 @@ export const emptyModel: Model = {
   fixed: [],
   step: [],
   stepping: false,
-  steps: 1,
+  steps: [],
   rounds: [],
   models: [],
 };
@@ -59,12 +60,8 @@ const SKIPPED =
   /^@|^(steps|width|height|batch_size|length|frames|num_frames|frame_count|upscale_by|scale_by)$|seed|noise$/;
 
 /** The model after one more run of a node. */
-export function learnt(
-  before: Model,
-  node: PlanNode,
-  { beforeMs, stepMs, steps, rounds, afterMs, later }: Taken,
-  isCold: boolean,
-): Model {
+export function learnt(before: Model, node: PlanNode, taken: Taken, isCold: boolean): Model {
+  const { stepMs, steps, rounds, besideMs } = longestBar(taken);
   const model = before.runs === 0 ? named(node) : before;
   // A single step has no pace, so it says nothing of a class that counts.
   if (model.stepping && stepMs === 0 && node.steps === 1) return model;
@@ -72,9 +69,10 @@ export function learnt(
   if (node.listed > 1 && stepMs === 0) return before;
   const x = inputOf(model, node, isCold);
   const amount = x[2] ?? 0;
-  const beside =
-    logRatio(beforeMs + afterMs + phasesMs(later), node.prior.fixedMs) - amount * byAmount(node, stepMs > 0).fixed;
-  const perStep = logRatio(stepMs, usualStepMs(node)) - amount * byAmount(node, stepMs > 0).step;
+  const counts = stepMs > 0 ? countsIn(model.counts, node, steps) : model.counts;
+  const by = byAmount(node, stepMs > 0, declaredBy(counts, node) !== undefined);
+  const beside = logRatio(besideMs, node.prior.fixedMs) - amount * by.fixed;
+  const perStep = logRatio(stepMs, usualStepMs(node)) - amount * by.step;
   const keep = model.runs >= 200 ? 0.995 : 1;
   return {
     ...model,
@@ -83,8 +81,8 @@ export function learnt(
     fixed: model.fixed.map((sum, i) => keep * sum + (x[i] ?? 0) * beside),
     step: model.step.map((sum, i) => keep * sum + (x[i] ?? 0) * perStep),
     stepping: stepMs > 0,
-    steps,
-    counts: stepMs > 0 ? countsIn(model.counts, node, steps) : model.counts,
+    steps: stepMs > 0 ? withRounds(model.steps, node.shape, steps * Math.exp(-by.steps * amount)) : model.steps,
+    counts,
     rounds: node.listed > 1 ? model.rounds : withRounds(model.rounds, node.shape, rounds),
     models: withModel(model.models, node),
   };
@@ -100,11 +98,10 @@ function countsIn(before: readonly string[] | undefined, node: PlanNode, steps: 
   return [...numbers.keys()].filter((name) => name.length <= 40 && numbers.get(name) === steps).slice(0, MOST_COUNTS);
 }
 
-/** The steps that the node declares, by the name of the number that was the steps of the class's nodes before. */
-function declaredBy({ counts = [] }: Model, node: PlanNode): number | undefined {
-  const [name] = counts;
+/** The steps that the node declares, also by the name of the number that was the steps of the class's nodes before. */
+function declaredBy([name]: readonly string[] = [], node: PlanNode): number | undefined {
   const steps = name === undefined ? undefined : numbersOf(node).get(name);
-  return steps !== undefined && steps >= 1 ? steps : undefined;
+  return node.steps ?? (steps !== undefined && steps >= 1 ? steps : undefined);
 }
 
 function withModel(models: readonly string[], { context: { model } }: PlanNode): readonly string[] {
@@ -126,23 +123,26 @@ const hasSeen = ({ models }: Model, { usesModel, context: { model } }: PlanNode)
 export function expectedBy(model: Model, node: PlanNode, isCold: boolean, speed: Speed): Expected {
   const x = inputOf(model, node, isCold);
   const amount = x[2] ?? 0;
-  const by = byAmount(node, model.stepping);
+  const declared = declaredBy(model.counts, node);
+  const by = byAmount(node, model.stepping, declared !== undefined);
   const seen = hasSeen(model, node);
+  const isOwn = seen || (model.stepping && node.prior.stepMs === undefined);
   const { ofFixed, ofStep } = coefficientsOf(model);
   const { xx, fixed, step } = model;
   const predict = (by: Numbers, [sum = 0]: Numbers, exponent: number, byName: number): number => {
     const mean = sum / Math.max(1, xx[0] ?? 1);
     const told = by.reduce((all, coefficient, i) => all + coefficient * (x[i] ?? 0), 0);
     const byClass = Math.exp(mean + within(FARTHEST, told - mean));
-    return (seen ? byClass : Math.sqrt(byClass * byName)) * Math.exp(exponent * amount);
+    return (isOwn ? byClass : Math.sqrt(byClass * byName)) * Math.exp(exponent * amount);
   };
   const trust = seen ? Math.min(0.5, 0.2 + 0.05 * model.runs) : 0;
   const fixedMs = Math.max(1, node.prior.fixedMs) * predict(ofFixed, fixed, by.fixed, speed.silent);
   if (!model.stepping) return { fixedMs: node.listed * fixedMs, stepMs: 0, steps: 1, rounds: 1, alone: 1, trust };
-  const seenRounds = roundsOf(model.rounds);
+  const seenRounds = roundsOf(roundsToldOf(model, node));
   const rounds = node.listed * (node.tiles ?? seenRounds.rounds);
-  const told = rounds === 1 || node.prior.stepMs !== undefined ? node.steps : undefined;
-  const steps = told ?? declaredBy(model, node) ?? model.steps;
+  const usualSteps = roundsOf(model.steps).rounds * Math.exp(by.steps * amount);
+  const isTold = node.steps === undefined || rounds === 1 || node.prior.stepMs !== undefined;
+  const steps = (isTold ? declared : undefined) ?? Math.max(1, usualSteps);
   return {
     fixedMs,
     stepMs: usualStepMs(node) * (seen ? 1 : node.context.heft) * predict(ofStep, step, by.step, speed.step),
@@ -154,11 +154,20 @@ export function expectedBy(model: Model, node: PlanNode, isCold: boolean, speed:
   };
 }
 
-/** The power of the amount with which a time grows until runs show another; of a node that counts, only its steps'. */
-const byAmount = ({ prior }: PlanNode, counts: boolean): { readonly fixed: number; readonly step: number } => {
-  if (prior.isApart === true) return { fixed: 0, step: 0 };
-  return counts ? { fixed: 0, step: BY_AMOUNT } : { fixed: BY_AMOUNT, step: 0 };
-};
+/** The rounds by workflow; of a single one, beside those that the class's name tells of a class that makes steps. */
+const roundsToldOf = ({ rounds }: Model, { prior }: PlanNode): ClassRounds =>
+  prior.stepMs === undefined || rounds.length > 1 ? rounds : withRounds(rounds, '', prior.rounds ?? 1);
+
+/**
+ * The powers of the amount with which times grow until runs show others. Of a node that counts it is the time of its
+ * steps; if it declares no steps, their number, as it counts what it works on.
+ */
+function byAmount({ prior }: PlanNode, counts: boolean, declares: boolean): Record<'fixed' | 'step' | 'steps', number> {
+  const none = { fixed: 0, step: 0, steps: 0 };
+  if (prior.isApart === true) return none;
+  if (!counts) return { ...none, fixed: BY_AMOUNT };
+  return declares ? { ...none, step: BY_AMOUNT } : { ...none, steps: BY_AMOUNT };
+}
 
 const usualStepMs = ({ prior: { stepMs = 500 } }: PlanNode): number => stepMs;
 const logRatio = (ms: number, base: number): number => Math.log(Math.max(1, ms) / Math.max(1, base));

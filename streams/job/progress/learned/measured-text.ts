@@ -7,16 +7,17 @@ const rounded = (value: number): number => Number(value.toPrecision(3));
 /**
  * The stored text of a measured node, a JSON list: `alone`, then a column per field with one number per run. Without
  * steps only `beforeMs`; else also `stepMs`, `steps`, `rounds` and `afterMs`, as a single number if all are equal; then
- * for each further bar its steps and its times.
+ * for each further bar its steps and its times, and its rounds if those are several.
  */
 export function measuredToText({ runs, alone }: Measured): string {
   const column = (of: (taken: Taken) => number): readonly number[] => runs.map((taken) => rounded(of(taken)));
   const short = (values: readonly number[]): unknown =>
     values.every((each) => each === values[0]) ? values[0] : values;
   const before = column(({ beforeMs }) => beforeMs);
-  const later = (runs.at(-1)?.later ?? []).map(({ steps }, place) => [
+  const later = (runs.at(-1)?.later ?? []).map(({ steps, rounds }, place) => [
     rounded(steps),
     ...runs.map((taken) => rounded(taken.later?.[place]?.ms ?? 0)),
+    ...(rounds > 1 ? [rounded(rounds)] : []),
   ]);
   if (runs.every(({ stepMs }) => stepMs === 0) && later.length === 0) return JSON.stringify([rounded(alone), before]);
   const others = [
@@ -42,7 +43,7 @@ export function measuredFrom(value: unknown): Measured | undefined {
   if (rest.length > 5 || !areBars(bars, before.length)) return undefined;
   const at = (column: number, run: number, otherwise: number): number => columns[column]?.[run] ?? otherwise;
   const runs = before.map((beforeMs, run) => ({
-    ...laterIn(bars, run),
+    ...laterIn(bars, run, before.length),
     beforeMs,
     stepMs: at(0, run, 0),
     steps: at(1, run, 1),
@@ -60,12 +61,25 @@ function fromMeans(means: readonly number[]): Measured {
   return { runs: Array.from({ length: Math.max(1, Math.min(3, Math.round(count))) }, () => taken), alone };
 }
 
-/** Whether a value lists further bars: for each its steps, then its time in each run, 0 if that run had no such bar. */
+/**
+ * Whether a value lists further bars: for each its steps, then its time in each run, 0 if that run had no such bar, and
+ * its rounds.
+ */
 const areBars = (bars: unknown, runs: number): bars is readonly (readonly number[])[] =>
-  Array.isArray(bars) && bars.length <= MOST_PHASES && bars.every((bar) => areAmounts(bar) && bar.length === runs + 1);
+  Array.isArray(bars) &&
+  bars.length <= MOST_PHASES &&
+  bars.every((bar) => areAmounts(bar) && (bar.length === runs + 1 || bar.length === runs + 2));
 
-function laterIn(bars: readonly (readonly number[])[], run: number): { readonly later?: readonly Phase[] } {
-  const later = bars.map(([steps = 1, ...times]) => ({ steps: Math.max(1, steps), ms: times[run] ?? 0 }));
+function laterIn(
+  bars: readonly (readonly number[])[],
+  run: number,
+  runs: number,
+): { readonly later?: readonly Phase[] } {
+  const later = bars.map(([steps = 1, ...times]) => ({
+    steps: Math.max(1, steps),
+    rounds: Math.max(1, times[runs] ?? 1),
+    ms: times[run] ?? 0,
+  }));
   const had = later.filter(({ ms }) => ms > 0);
   return had.length > 0 ? { later: had } : {};
 }

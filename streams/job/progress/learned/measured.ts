@@ -88,6 +88,25 @@ function typical(times: readonly number[]): { readonly ms: number; readonly like
 const totalOf = ({ beforeMs, stepMs, steps, rounds, afterMs, later }: Taken): number =>
   beforeMs + stepMs * steps * rounds + afterMs + phasesMs(later);
 
+/**
+ * The steps of a node's longest bar, and the time besides them: what its class is known by, as others may have no bar
+ * that only makes ready.
+ */
+export function longestBar({
+  beforeMs,
+  stepMs,
+  steps,
+  rounds,
+  afterMs,
+  later = [],
+}: Taken): Pick<Taken, 'stepMs' | 'steps' | 'rounds'> & { readonly besideMs: number } {
+  let longest = { steps, rounds, ms: stepMs * steps * rounds };
+  for (const bar of later) if (bar.ms > longest.ms) longest = bar;
+  const totalMs = beforeMs + stepMs * steps * rounds + afterMs + phasesMs(later);
+  const { ms, ...counts } = longest;
+  return { ...counts, stepMs: ms / (longest.steps * longest.rounds), besideMs: totalMs - ms };
+}
+
 const middleOf = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? 1;
 
@@ -106,9 +125,9 @@ function spreadOf(runs: readonly Taken[]): number {
 
 /** The bars after the first, those of the last run, each with its typical time. */
 const laterFrom = (runs: readonly Taken[]): readonly Phase[] =>
-  (runs.at(-1)?.later ?? []).map(({ steps }, place) => {
+  (runs.at(-1)?.later ?? []).map((last, place) => {
     const times = runs.flatMap(({ later }) => later?.[place]?.ms ?? []);
-    return { steps, ms: typical(times).ms };
+    return { ...last, ms: typical(times).ms };
   });
 
 /**

@@ -1,8 +1,8 @@
-import { byName, phasesMs, type Expected } from '../plan/expected';
+import { byName, type Expected } from '../plan/expected';
 import type { PlanNode } from '../plan/plan';
 import { unknown } from '../plan/priors';
 import { within } from '../this-run';
-import type { Loading, Taken } from './measured';
+import { longestBar, type Loading, type Taken } from './measured';
 
 /** How many times longer than guessed by their names a server's nodes take: those without steps, and each step. */
 export interface Speed {
@@ -44,11 +44,11 @@ const MOST_COUNT = 100;
 const saysNothing = ({ prior }: PlanNode): boolean => prior.isApart === true || prior === unknown;
 
 /** What is told with one more node of a run. */
-export function withNode(before: SpeedTold, node: PlanNode, { beforeMs, stepMs, afterMs, later }: Taken): SpeedTold {
+export function withNode(before: SpeedTold, node: PlanNode, taken: Taken): SpeedTold {
   if (saysNothing(node)) return before;
   const guess = byName(node);
+  const { stepMs, besideMs: tookMs } = longestBar(taken);
   if (stepMs > 0) return guess.stepMs > 0 ? { ...before, step: withOne(before.step, stepMs / guess.stepMs) } : before;
-  const tookMs = beforeMs + afterMs + phasesMs(later);
   if (guess.stepMs > 0 || guess.fixedMs < QUICK_MS.guessed || tookMs < QUICK_MS.took) return before;
   return { ...before, silent: withOne(before.silent, tookMs / guess.fixedMs) };
 }

@@ -3,6 +3,7 @@ import { paceNow } from './counted';
 import { hasCounted, skipped, type NodeRun } from './node-run';
 import { MEASURED_TRUST, sureOf, sureShare, totalMs, type Expected } from '../plan/expected';
 import { planNodeOf, type RunClock } from '../run-clock';
+import { unknown } from '../plan/priors';
 import type { Corrections } from '../this-run';
 import { expectedOfPhase, isUnknownPhase } from './phases';
 import { isOpen, roundsToCome } from './rounds';
@@ -36,13 +37,13 @@ export const bounded = (ms: number): number => (ms > 0 ? Math.min(ms, 365 * 86_4
 
 /** The time left of a node at work. */
 export function nodeLeft(run: RunClock, id: string, node: NodeRun, at: number, corrections: Corrections): TimeLeft {
-  const expected = expectedOfPhase(node);
+  const declared = planNodeOf(run, id, node)?.steps;
+  const expected = expectedOfPhase(node, declared);
   const factor = factorOf(run, id, node.expected, corrections);
   if (hasCounted(node)) {
     const otherMs = otherPace(run, id, node);
     const spaceMs = spaceOf(run);
     const { unheardSince = at } = run;
-    const declared = planNodeOf(run, id, node)?.steps;
     const known = { otherMs, spaceMs, declared, listenedTo: unheardSince };
     const ms = bounded(countingLeftMs(node, expected, factor, at, known));
     const paceMs = paceOf(node, expected, factor, otherMs);
@@ -104,7 +105,11 @@ function beforeFirstStepMs(run: RunClock, id: string, node: NodeRun, factor: num
   const stepMs = pace ?? expected.stepMs * factor;
   const elapsed = at - startedAt;
   const all = steps * rounds;
-  if (stepMs === 0 || all <= 1) return overdueMs(fixedMs * factor + stepMs * all + afterMs * factor, elapsed, trust);
+  const allMs = fixedMs * factor + stepMs * all + afterMs * factor;
+  const { steps: declared, prior } = planNodeOf(run, id, node) ?? {};
+  const mayBeSilent = trust < MEASURED_TRUST && declared === undefined && prior?.stepMs === undefined;
+  if (stepMs === 0 || all <= 1 || mayBeSilent)
+    return Math.max(overdueMs(allMs, elapsed, trust), trust === 0 && prior === unknown ? elapsed : 0);
   const firstMs = fixedMs * factor + stepMs;
   const isKnown = trust > 0 || (pace !== undefined && elapsed < firstMs + LOADING_STEPS * stepMs);
   const laterMs = isKnown ? stepMs : Math.max(stepMs, elapsed);

@@ -27,9 +27,10 @@ export interface Expected {
   readonly trust: number;
 }
 
-/** One bar of a node that counts on several: its steps, and its time from the end of the bar before. */
+/** One bar of a node that counts on several: its steps and rounds, and its time from the end of the bar before. */
 export interface Phase {
   readonly steps: number;
+  readonly rounds: number;
   readonly ms: number;
 }
 

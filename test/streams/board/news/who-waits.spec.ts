@@ -1,4 +1,4 @@
-import { aFailure } from '../../job/a-job';
+import { SERVER, aFailure } from '../../job/a-job';
 import { cancelAsked, started } from '../../job/facts';
 import { aBoard } from '../a-board';
 
@@ -36,4 +36,22 @@ describe('whoever waits for a job', () => {
     kit.take({ tag: 'released', promptId: 'a' });
     expect(jobs).toEqual([undefined]);
   });
+});
+
+test('a job that has ended, or is another’s now, counts nowhere any more', () => {
+  const { board, open, told, take } = aBoard();
+  const more = { userId: 'ada', clientId: 'c', retry: { maxAttempts: 2, onLost: 'resubmit' as const }, deadlineAt: 5 };
+  for (const promptId of ['ends', 'goes']) open(promptId, more);
+  const counts = () => [
+    board.countOfUser('ada'),
+    board.nodesOfUser('ada') > 0,
+    board.countOfSession('c'),
+    board.countOf(SERVER),
+    board.mayRunAgain(SERVER).length,
+    board.overdue(10).length,
+  ];
+  expect(counts()).toEqual([2, true, 2, 2, 2, 2]);
+  told('ends', started, { tag: 'broke', failure: aFailure('node_error') });
+  take({ tag: 'released', promptId: 'goes' });
+  expect(counts()).toEqual([0, false, 0, 0, 0, 0]);
 });

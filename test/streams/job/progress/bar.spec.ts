@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { isDue, shownAt } from '../../../../streams/job/progress/bar';
-import type { RunClock } from '../../../../streams/job/progress/run-clock';
+import { withCached, type RunClock } from '../../../../streams/job/progress/run-clock';
 import { executing, stepped } from '../../../../streams/job/progress/run-events';
 import { aRun, sampling, shownAtTimes, type Nodes } from './a-run';
 
@@ -72,6 +72,34 @@ test('what was shown too early is not taken back: the bar goes on more slowly, a
   const shares = shownAtTimes(run, seconds(60, 30_000)).map(({ share }) => share);
   shares.forEach((share, n) => expect(share).toBeGreaterThan(shares[n - 1] ?? 0.8));
   expect(shares.at(-1)).toBeLessThan(0.99);
+  // With 70 s left and 80 % shown, 10 s more move it by an eighth of a seventh of the rest.
+  const [before, after] = shownAtTimes(run, [30_000, 40_000]);
+  expect(after!.share - before!.share).toBeLessThan(0.006);
+});
+
+test('a bar that is far ahead of its time moves by a thousandth whenever the time has grown by a twelfth', () => {
+  const early = { ...aRun(sampling), shown: { share: 0.8, at: 100_000, nextMs: 1_000 } };
+  const { share } = shownAt(executing(early, '2', 0), 109_000);
+  expect(share).toBeGreaterThan(0.801);
+  expect(share).toBeLessThan(0.81);
+});
+
+test('a silent node of a class that nobody knows is expected to take as long again as it has: the bar stays by the middle', () => {
+  const nodes: Nodes = { '1': ['AcmeThing', {}], '2': ['SaveImage', { images: ['1', 0] }] };
+  const shown = shownAtTimes(executing(aRun(nodes), '1', 0), seconds(40, 400));
+  for (const { share } of shown) expect(share).toBeLessThan(0.7);
+});
+
+test('a sampler whose first step is late makes the one after it late, too: two steps may be all that either makes', () => {
+  const two: Nodes = {
+    '1': ['KSampler', { model: ['4', 0], steps: 2 }],
+    '2': ['KSampler', { model: ['4', 0], latent_image: ['1', 0], steps: 2 }],
+    '3': ['SaveImage', { images: ['2', 0] }],
+    '4': ['UNETLoader', {}],
+  };
+  const left = (at: number): number => shownAt(executing(withCached(aRun(two), ['4']), '1', 0), at).leftMs;
+  // The first is expected to take some 80 s more; the second took 11 s by its name.
+  expect(left(60_000)).toBeGreaterThan(100_000);
 });
 
 test('[R2] whatever happens, it never falls and never ends', () => {

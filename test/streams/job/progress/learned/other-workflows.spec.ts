@@ -3,6 +3,7 @@ import { totalMs } from '../../../../../streams/job/progress/plan/expected';
 import { planOf } from '../../../../../streams/job/progress/plan/plan';
 import { runClock, withCached, type RunClock } from '../../../../../streams/job/progress/run-clock';
 import { ended, executing, stepped } from '../../../../../streams/job/progress/run-events';
+import { timeLeft } from '../../../../../streams/job/progress/time-left';
 import { graph, type Nodes } from '../a-run';
 
 const ONE = 'http://one:8188';
@@ -152,4 +153,49 @@ test('what a list made long says nothing of a workflow without one, nor the othe
   const other = listed({ '7': ['PreviewImage', { images: ['4', 0] }] });
   expect(fromOne(other, '3').rounds).toBe(4);
   expect(totalMs(fromOne(other, '4')) / 4_000).toBeCloseTo(1, 0);
+});
+
+/** A run of a node that counts the frames of a video and those between them, 20 ms each. */
+function writing(length: number, extra: string): RunClock {
+  const [frames, stepMs] = [2 * length, 20];
+  let run = executing(runClock(planOf(graph(video(length, extra))), { at: 0 }), '2', 0);
+  for (let n = 1; n <= frames; n++) run = stepped(run, '2', n, frames, stepMs * n);
+  return ended(executing(run, '3', stepMs * frames), stepMs * frames + 10);
+}
+const video = (length: number, extra: string): Nodes => ({
+  '1': ['EmptyHunyuanLatentVideo', { width: 512, height: 512, length, batch_size: 1 }],
+  '2': ['FrameWriter', { images: ['1', 0] }],
+  '3': [extra, { images: ['2', 0] }],
+});
+
+test('a class that counts what it works on, and declares no steps, is expected to make the more of them the more that is', () => {
+  const known = learned();
+  for (const [frames, extra] of [
+    [25, 'SaveA'],
+    [200, 'SaveB'],
+  ] as const)
+    known.learn(ONE, writing(frames, extra), 1e6);
+  const node = planOf(graph(video(40, 'SaveC'))).nodes.get('2')!;
+  const expected = known.durationsOn(ONE)(node, true);
+  expect(totalMs(expected)).toBeGreaterThan(800);
+  expect(totalMs(expected)).toBeLessThan(3_200);
+});
+
+test('a class that counted elsewhere is expected to end in its time, also if it tells no step here', () => {
+  const known = learned();
+  known.learn(ONE, writing(200, 'SaveA'), 1e6);
+  const silent = executing(
+    runClock(planOf(graph(video(190, 'SaveB'))), { at: 0, durations: known.durationsOn(ONE) }),
+    '2',
+    0,
+  );
+  expect(timeLeft(silent, 4_000).ms).toBeLessThan(6_000);
+});
+
+test('that a sampler made three rounds in one workflow says nothing of another; in two, it does', () => {
+  const shapes = ['SaveImage', 'PreviewImage', 'ShowListed'].map((extra) => picture('a', 512, extra));
+  const runs = shapes.map((nodes) => aRunOf(nodes, 100, 3));
+  const other = picture('a', 512, 'SaveAnimatedWEBP', { cfg: 3 });
+  expect(knowing(runs[0]!)(other, '3').rounds).toBe(1);
+  expect(knowing(...runs)(other, '3').rounds).toBe(3);
 });

@@ -111,9 +111,15 @@ describe('a node says nothing of a server’s speed', () => {
   ])('%s', (_, type, inputs, taken) => expect(toldBy(type, inputs, taken)).toEqual(nothingTold));
 
   test('else all that it took does, but its loading where it counts', () => {
-    const said = { beforeMs: 200, afterMs: 100, later: [{ steps: 5, ms: 100 }] };
+    const said = { beforeMs: 300, afterMs: 100 };
     expect(toldBy('CLIPTextEncode', {}, said).silent).toEqual({ log: Math.log(400 / 800), count: 1 });
     expect(toldBy('KSampler', { steps: 20 }, { ...said, stepMs: 1_200 }).step.log).toBeCloseTo(Math.log(2));
+  });
+
+  test('of a node that counts on several bars it is the steps of the longest that tell of it', () => {
+    const later = [{ steps: 20, rounds: 4, ms: 96_000 }];
+    const taken = { stepMs: 50, steps: 9, later };
+    expect(toldBy('KSampler', { steps: 20 }, taken).step.log).toBeCloseTo(Math.log(2));
   });
 });
 

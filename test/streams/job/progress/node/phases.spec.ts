@@ -54,6 +54,40 @@ test('what another instance kept of bars is known', () => {
   expect(timeLeft(run, 59_000).ms / 70_500).toBeCloseTo(1, 1);
 });
 
+/** Enlarges in 9 steps of 0.1 s, then counts to ten for each of so many tiles, ten steps a second. */
+function tiled(begun: RunClock, steps: number): RunClock {
+  let [run, at] = [executing(begun, '1', 0), 0];
+  for (let n = 1; n <= Math.min(9, steps); n++) run = stepped(run, '1', n, 9, (at += 100));
+  for (let n = 0; n < steps - 9; n++) run = stepped(run, '1', (n % 10) + 1, 10, (at += 100));
+  return run;
+}
+
+test.each([false, true])('rounds of a further bar are expected as before (known from the store: %s)', (isStored) => {
+  const known = learned();
+  const other = learned();
+  for (let n = 0; n < 2; n++)
+    other.take(known.learn(SERVER, executing(tiled(runClock(plan, { at: 0 }), 69), '2', 6_900), 6_930));
+  const durations = (isStored ? other : known).durationsOn(SERVER);
+  // 29 of 69 steps: two of six tiles are done.
+  const left = timeLeft(tiled(runClock(plan, { at: 0, durations }), 29), 2_900);
+  expect(left.ms / 4_000).toBeCloseTo(1, 1);
+});
+
+test('what counts first to another number than its steps makes ready: all its rounds are to come, and none is over', () => {
+  const enlarging: Nodes = {
+    '1': ['UltimateSDUpscale', { steps: 10, upscale_by: 2, tile_width: 512, tile_height: 512, image: ['3', 0] }],
+    '2': ['SaveImage', { images: ['1', 0] }],
+    '3': ['EmptyImage', { width: 512, height: 512 }],
+  };
+  const guessedMs = 10 * 4 * 400;
+  const ready = timeLeft(tiled(aRun(enlarging), 5), 500);
+  expect(ready.ms).toBeGreaterThan(guessedMs / 2);
+  // Four tiles: one and a half of them are over.
+  const left = timeLeft(tiled(aRun(enlarging), 9 + 15), 2_400);
+  expect(left.ms).toBeGreaterThan(2_400);
+  expect(left.ms).toBeLessThan(3_500);
+});
+
 test('of a bar that nobody knew of no end is told', () => {
   expect(isSureOf(timeLeft(counted(aRun(restoring), 59_000), 59_000))).toBe(false);
 });

@@ -34,6 +34,20 @@ test.each([
   'ImageScale',
 ])('%s is guessed to take next to nothing', (type) => expect(guessMs(type)).toBeLessThan(50));
 
+test.each(['IndexTTS2Run', 'F5TTSAudioInputs', 'ChatterboxTTS', 'VAEDecodeHunyuan3D'])(
+  '%s is guessed to take ten seconds or more',
+  (type) => expect(guessMs(type)).toBeGreaterThanOrEqual(10_000),
+);
+
+test('a video is guessed to take longer to decode tile by tile than a picture', () => {
+  const decoding = (inputs: Readonly<Record<string, unknown>>): number => guessMs('VAEDecodeTiled', inputs);
+  expect(decoding({ length: 81 })).toBe(decoding({}));
+  const behind = planOf(
+    graph({ '1': ['VAEDecodeTiled', { samples: ['2', 0] }], '2': ['EmptyLatent', { length: 81 }] }),
+  );
+  expect(totalMs(byName(behind.nodes.get('1')!))).toBeGreaterThan(2 * decoding({}));
+});
+
 test.each(['KSampler', 'KSamplerAdvanced', 'SamplerCustomAdvanced', 'WanVideoSampler'])('%s counts steps', (type) =>
   expect(guessMs(type, { steps: 20 })).toBeGreaterThan(2 * guessMs(type, { steps: 2 })),
 );
@@ -50,7 +64,7 @@ test('what prepares a training, or stores it, makes none of its steps', () => {
 });
 
 test('all that a node takes is what comes before and after its steps, its steps, and its further bars', () => {
-  const later = [{ steps: 3, ms: 30 }];
+  const later = [{ steps: 3, rounds: 1, ms: 30 }];
   expect(totalMs({ fixedMs: 1, stepMs: 10, steps: 4, rounds: 2, afterMs: 5, later, alone: 1, trust: 0 })).toBe(116);
 });
 
