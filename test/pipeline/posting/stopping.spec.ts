@@ -32,7 +32,7 @@ test.concurrent('a job that runs on, because a node swallowed the interrupt, is 
   const routes = [`/api/jobs/${job.promptId}/cancel`];
   comfy.faults.status = { httpStatus: 200, body: '{"cancelled": true}', contentType: 'application/json', routes };
   expect(await a.pipeline.cancel(job.promptId)).toMatchObject({ status: 'processing' });
-  await until(() => cancelsAt(comfy) === 1);
+  await until(() => cancelsAt(comfy) > 0);
   comfy.faults.status = undefined;
   expect(await job.end).toMatchObject({ failure: { kind: 'cancelled' } });
 });
