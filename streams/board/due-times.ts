@@ -8,8 +8,8 @@ export interface DueTimes {
   /** Sets the time of a key; ∞ removes the key. */
   set(key: string, at: number): void;
   delete(key: string): void;
-  /** The keys of all seconds up to that of `time`, so some may be due a little later; and of those from `beyond` on. */
-  until(time: number, beyond?: number): readonly string[];
+  /** The keys of all seconds up to that of `time`, so some may be due a little later. */
+  until(time: number): readonly string[];
 }
 
 export function dueTimes(): DueTimes {
@@ -31,10 +31,7 @@ export function dueTimes(): DueTimes {
       slots.add(slot, key);
     },
     delete: remove,
-    until: (time, beyond = Number.POSITIVE_INFINITY) => {
-      const [last, first] = [time, beyond].map((at) => Math.floor(at / SLOT_MS)) as [number, number];
-      // Few slots: the jobs of one server are due within some 30 s of each other.
-      return [...slots.all].flatMap(([slot, keys]) => (slot <= last || slot >= first ? [...keys] : []));
-    },
+    // Few slots: the jobs of one server are due within five minutes of each other.
+    until: (time) => [...slots.all].flatMap(([slot, keys]) => (slot <= time / SLOT_MS ? [...keys] : [])),
   };
 }

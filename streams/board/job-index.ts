@@ -41,8 +41,8 @@ export interface JobIndex extends JobReads {
   /** All jobs that run. */
   readonly running: () => readonly Job[];
   readonly countRunning: (clientId: string) => number;
-  /** The server's jobs whose next look is due by `time`, or is planned after `beyond`: the clock was set back since. */
-  readonly due: (serverUrl: string, time: number, beyond?: number) => readonly Job[];
+  /** The server's jobs whose next look is due by `time`. */
+  readonly due: (serverUrl: string, time: number) => readonly Job[];
 }
 
 /** Ids of jobs by one of their properties. */
@@ -85,11 +85,6 @@ function groups(keyOf: (job: Job) => string | undefined): Groups {
     of: byKey.of,
   };
 }
-
-const isDue =
-  (time: number, beyond = Number.POSITIVE_INFINITY) =>
-  (job: Job): boolean =>
-    nextLookAtOf(job) <= time || nextLookAtOf(job) > beyond;
 
 /** The groups by which jobs are found. */
 const allGroups = () => ({
@@ -164,6 +159,6 @@ export function jobIndex(): JobIndex {
     running: () => listed(atWork.of('processing')),
     theRunning: (clientId) => lastHeard(listed(running.of(clientId))),
     countRunning: (clientId) => running.of(clientId).size,
-    due: (serverUrl, time, beyond) => listed(timesOf(serverUrl).until(time, beyond)).filter(isDue(time, beyond)),
+    due: (serverUrl, time) => listed(timesOf(serverUrl).until(time)).filter((job) => nextLookAtOf(job) <= time),
   };
 }

@@ -4,15 +4,19 @@ import type { Timing } from '../../job/timing';
 import type { JobIndex } from '../job-index';
 import { ServerQueue } from './server-queue';
 import { getOrInsert } from '../../maps/remember';
-import { usualMs } from '../../job/advance/next-look';
+import { lookedUpBy, usualMs } from '../../job/advance/next-look';
+
+type Index = Pick<JobIndex, 'countOf' | 'due' | 'ofServer' | 'put'>;
 
 /** The queues of all servers. */
 export class ServerQueues {
   readonly #queues = new Map<string, ServerQueue>();
-  readonly #index: Pick<JobIndex, 'countOf' | 'due' | 'ofServer'>;
+  /** When each server's jobs were last asked for, ms since 1970. */
+  readonly #askedAt = new Map<string, number>();
+  readonly #index: Index;
   readonly #timing: Timing;
 
-  constructor(index: Pick<JobIndex, 'countOf' | 'due' | 'ofServer'>, timing: Timing) {
+  constructor(index: Index, timing: Timing) {
     this.#index = index;
     this.#timing = timing;
   }
@@ -39,10 +43,13 @@ export class ServerQueues {
 
   /**
    * The server's jobs to look up now: those that are due, those that its queue's move concerns, and those that come
-   * along. Side effect: a look for a move of the queue counts as made.
+   * along. Side effects: a look for a move of the queue counts as made; after the clock was set back all jobs are due.
    */
   due(serverUrl: string, now: number): readonly Job[] {
-    const planned = this.#index.due(serverUrl, now, now + tooLongMs(this.#timing));
+    if (now < (this.#askedAt.get(serverUrl) ?? 0) - SET_BACK_MS)
+      for (const job of this.#index.ofServer(serverUrl)) this.#index.put(lookedUpBy(job, now));
+    this.#askedAt.set(serverUrl, now);
+    const planned = this.#index.due(serverUrl, now);
     const queue = this.#queues.get(serverUrl);
     const moved = (planned.some(asksForQueue) ? queue?.along(planned, now) : queue?.due(now)) ?? [];
     const due = [...planned, ...moved];
@@ -62,7 +69,6 @@ const asksForQueue = ({ stage }: Job): boolean => stage.tag !== 'fetchingOutputs
  */
 const comesAlong = (job: Job, now: number, timing: Timing): boolean =>
   isThere(job) && job.stage.nextLookAt <= now + usualMs(job, timing) / 2;
-/** Looks are planned at most half of this ahead: one that is further off was planned before the clock was set back. */
-const tooLongMs = ({ maxAuditMs, takeoverMs, pollMs, suspectMs, soonMs }: Timing): number =>
-  2 * Math.max(maxAuditMs, takeoverMs, pollMs, suspectMs, soonMs);
+/** A clock that was set back by more than this has all looks made at once: they were planned by the time before. */
+const SET_BACK_MS = 1_000;
 const alongMs = ({ maxAuditMs, pollMs }: Timing): number => Math.max(maxAuditMs, pollMs) / 2;

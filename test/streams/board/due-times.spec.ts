@@ -23,11 +23,3 @@ test('a key that is moved to no time, or deleted, is forgotten, and no other', (
   times.set('b', 3_000);
   expect(times.until(90_000)).toEqual(['c', 'b']);
 });
-
-test('what is due later than it can have been planned is due too, and what lies between is not', () => {
-  const times = dueTimes();
-  times.set('soon', 2_000);
-  times.set('between', 30_000);
-  times.set('absurd', 3_600_000);
-  expect(times.until(2_000, 60_000)).toEqual(['soon', 'absurd']);
-});
