@@ -1,6 +1,8 @@
 import { filter, takeUntil, type Observable } from 'rxjs';
 import { RESERVED_S, STATE_TTL_S } from '../../../sinks/job-store';
+import { bounds } from '../../../streams/bounds';
 import { isSettled, type JobState } from '../../../streams/job/job-state';
+import { remember } from '../../../streams/maps/remember';
 import { Problem } from '../../wire/problem';
 import type { Viewer } from '../auth/auth';
 import { meter } from './rate-limits';
@@ -9,7 +11,10 @@ import { meter } from './rate-limits';
 export interface EndedBytes {
   /** Rejects with a `Problem` (429) while a user's jobs have left too much. Call it before a job is taken. */
   readonly check: (viewer: Viewer) => Promise<void>;
-  /** Counts a user's job that was submitted under an `Idempotency-Key`, which keeps it for a day: twelve times its bytes. */
+  /**
+   * Counts a user's job that was submitted under an `Idempotency-Key`, which keeps it for a day: twelve times its bytes,
+   * once however often the request is repeated.
+   */
   readonly keptByKey: (viewer: Viewer, job: JobState) => void;
 }
 
@@ -20,6 +25,8 @@ export interface EndedBytes {
  */
 export function endedBytes(most: number, state$: Observable<JobState>, closing$: Observable<unknown>): EndedBytes {
   const left = meter(most, STATE_TTL_S);
+  /** The last jobs that were counted for their keys, 10,000 at most (`bounds.keys`). */
+  const kept = new Map<string, true>();
   const count = (userId: string, job: JobState, times = 1): void =>
     void left.take(userId, Buffer.byteLength(JSON.stringify(job)) * times);
   if (most > 0)
@@ -31,7 +38,10 @@ export function endedBytes(most: number, state$: Observable<JobState>, closing$:
       .subscribe((state) => count(state.userId, state));
   return {
     keptByKey: ({ role, userId }, job) => {
-      if (role === 'user' && most > 0) count(userId, job, RESERVED_S / STATE_TTL_S);
+      if (role === 'service' || most === 0) return;
+      const { promptId } = job;
+      if (!kept.has(promptId)) count(userId, job, RESERVED_S / STATE_TTL_S);
+      remember(kept, promptId, true, bounds.keys);
     },
     check: async ({ role, userId }) => {
       if (role === 'service') return;

@@ -31,15 +31,11 @@ test('[R16] whose ended jobs have left so many bytes submits no more until the s
   expect((await submitted(rejected(), await tokenOf({ role: 'service' }))).status).toBe(422);
 });
 
-test('[R16] a key keeps its job for a day, and so counts twelve times as much', async () => {
-  const under = (key: string) =>
-    ask('POST', '/jobs', {
-      token: ada,
-      body: { ...job, workflow: steps({ steps: 1_000 }), metadata: { note: 'x'.repeat(1_000) } },
-      headers: { 'Idempotency-Key': key },
-    });
+test('[R16] a key keeps its job for a day, and so counts twelve times as much, once however often it is used', async () => {
+  const body = { ...job, workflow: steps({ steps: 1_000 }), metadata: { note: 'x'.repeat(1_000) } };
+  const under = (key: string) => ask('POST', '/jobs', { token: ada, body, headers: { 'Idempotency-Key': key } });
   // Some 1.6 KB each, of which none has ended.
-  expect((await under('one')).status).toBe(202);
+  for (let n = 0; n < 3; n += 1) expect((await under('one')).status).toBe(202);
   expect((await under('two')).status).toBe(202);
   expect((await under('three')).status).toBe(429);
 });
