@@ -22,8 +22,9 @@ const LOOKS_SAVED = 3;
  */
 export class ServerQueue {
   #remaining: number | undefined;
-  /** How many runs of other clients there were at the last count. */
+  /** How many runs of other clients there were at the last count; before the first, by the first `status`. */
   #strangers: number | undefined;
+  #isCounted = false;
   /** One of our jobs came or went out of turn: the places of the others are not known any more. */
   #isMixedUp = false;
   #countAt = Number.POSITIVE_INFINITY;
@@ -187,7 +188,11 @@ export class ServerQueue {
     // Only ours are left, and ComfyUI has taken the next: but none was told to have started.
     const isMissed = strangers === 0 && this.#strangersEnded > 0 && present.length > 0 && present.every(hasNotStarted);
     const wanted = this.#strangers === undefined ? undefined : this.#strangers - this.#strangersEnded;
-    const isExplained = !isMissed && !this.#isMixedUp && (strangers === 0 || strangers === wanted);
+    // None is left, and none has ended: one that waited was removed, or one of ours. The first `status` may have told
+    // of ours before we knew that ComfyUI had taken them.
+    const isRemoved = this.#isCounted && strangers === 0 && wanted !== undefined && wanted > 0;
+    const isExplained = !isMissed && !this.#isMixedUp && !isRemoved && (strangers === 0 || strangers === wanted);
+    this.#isCounted = true;
     if (!isExplained) this.#newcomers.clear();
     this.#strangers = strangers;
     [this.#oursEnded, this.#strangersEnded] = [0, 0];

@@ -37,6 +37,19 @@ describe('places in a queue', () => {
     expect([place('b'), place('c')]).toEqual([2, 3]);
   });
 
+  test('are looked up where one of ours that waits behind the only stranger was removed, for no run has ended', () => {
+    const { looked, status, submit } = aServer();
+    status(1);
+    looked(2);
+    submit('a');
+    status(2);
+    submit('b');
+    status(3);
+    expect(looked(2)).toEqual([]);
+    status(2);
+    expect(looked(2)).toEqual(['a', 'b']);
+  });
+
   test('go on from a look as our jobs end', () => {
     const { looked, told, status, place } = ours();
     looked(2);
@@ -73,7 +86,6 @@ describe('places in a queue', () => {
     expect(looked(5)).toEqual([]);
     suspected('a');
     expect(looked(0.25)).toEqual(['a', 'b', 'c']);
-    placed('a', 'b', 'c');
     placed('a', 'b', 'c');
     // The minute is over after which another look for strangers alone may be made.
     expect(looked(58)).toEqual([]);
