@@ -117,6 +117,12 @@ export class ServerQueue {
     this.#newcomers.delete(promptId);
   }
 
+  /** Call when the clock was set back: what was planned by the time before is due now. */
+  clockSetBack(now: number): void {
+    this.#notBefore = now;
+    this.#paidUntil = undefined;
+  }
+
   /** The jobs to look up now because the queue moved in a way that our own jobs do not explain; mostly none. */
   due(now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);

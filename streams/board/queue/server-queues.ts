@@ -46,11 +46,13 @@ export class ServerQueues {
    * along. Side effects: a look for a move of the queue counts as made; after the clock was set back all jobs are due.
    */
   due(serverUrl: string, now: number): readonly Job[] {
-    if (now < (this.#askedAt.get(serverUrl) ?? 0) - SET_BACK_MS)
+    const queue = this.#queues.get(serverUrl);
+    if (now < (this.#askedAt.get(serverUrl) ?? 0) - SET_BACK_MS) {
+      queue?.clockSetBack(now);
       for (const job of this.#index.ofServer(serverUrl)) this.#index.put(lookedUpBy(job, now));
+    }
     this.#askedAt.set(serverUrl, now);
     const planned = this.#index.due(serverUrl, now);
-    const queue = this.#queues.get(serverUrl);
     const moved = (planned.some(asksForQueue) ? queue?.along(planned, now) : queue?.due(now)) ?? [];
     const due = [...planned, ...moved];
     if (due.length === 0) return [];

@@ -17,8 +17,9 @@ export const lookedUpBy = <J extends Job>(job: J, time: number): J =>
   isAtServer(job) && time < job.stage.nextLookAt ? { ...job, stage: { ...job.stage, nextLookAt: time } } : job;
 
 /**
- * How long after a frame or a look a job is looked up, ms (R8): polled without an open socket; else audited, after twice
- * the time with each audit that told nothing new, and where it waits, as each `status` tells of the queue.
+ * How long after a look, or after ComfyUI took it, a job is looked up, ms (R8): polled without an open socket; else
+ * audited, after twice the time with each audit that told nothing new, and where it waits, as each `status` tells of the
+ * queue.
  */
 export function usualMs({ linked, stage, state }: Job, { auditMs, maxAuditMs, pollMs }: Timing): number {
   if (!linked) return pollMs;

@@ -7,7 +7,7 @@ import { started } from '../../job/facts';
 /** A server's queue as its `status` frames and our jobs tell of it; time goes by in seconds. */
 export function aServer() {
   const board = jobBoard(timing);
-  let now = 0;
+  let now = 7_200_000;
   const told = (promptId: string, fact: Fact): unknown => board.take({ promptId, at: now, ...fact });
   board.take({ tag: 'linked', clientId: 'c', at: now });
   return {
@@ -29,6 +29,7 @@ export function aServer() {
       }
       return about;
     },
+    setBack: (seconds: number): void => void (now -= seconds * 1_000),
     /** A look finds these waiting. */
     placed: (...promptIds: readonly string[]): void => {
       for (const id of promptIds) told(id, { tag: 'found', where: 'pending', ahead: 3 });

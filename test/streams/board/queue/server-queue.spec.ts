@@ -50,6 +50,23 @@ describe('places in a queue', () => {
     expect(looked(2)).toEqual(['a', 'b']);
   });
 
+  test('are counted and looked up as soon as ever after the clock was set back', () => {
+    const { looked, status, placed, setBack } = ours();
+    looked(2);
+    status(4);
+    expect(looked(1)).toEqual(['b', 'c']);
+    placed('b', 'c');
+    status(5);
+    setBack(3_600);
+    expect(looked(0.25)).toEqual(['a', 'b', 'c']);
+    placed('a', 'b', 'c');
+    status(6);
+    expect(looked(3)).toEqual(['b', 'c']);
+    placed('b', 'c');
+    status(2);
+    expect(looked(3)).toEqual(['a', 'b', 'c']);
+  });
+
   test('go on from a look as our jobs end', () => {
     const { looked, told, status, place } = ours();
     looked(2);
