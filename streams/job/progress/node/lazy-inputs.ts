@@ -28,12 +28,12 @@ export function withLazy(run: RunClock, { id, inputs }: PlanNode): RunClock {
 /** How many nodes of a run may be lazy: what leads to those at work is searched whenever a node begins. */
 const MOST_LAZY = 16;
 
-/** The nodes after one of them is done: a lazy node that waited for it begins. */
+/** The nodes after one of them is done: a lazy node that waited for it begins, unless it has made steps already. */
 export function withInput({ lazy, nodes, plan }: RunClock, done: string, at: number): RunClock['nodes'] {
   let all = nodes;
   for (const id of lazy.keys()) {
     const node = nodes.get(id);
-    if (node?.waits !== true || plan.nodes.get(id)?.inputs.includes(done) !== true) continue;
+    if (node?.waits !== true || node.value > 0 || plan.nodes.get(id)?.inputs.includes(done) !== true) continue;
     const { expected, owner, displayId } = node;
     all = all.with(id, newNodeRun(expected, at, at, owner, displayId));
   }

@@ -67,6 +67,13 @@ test('a server with snapshots tells of the waiting node all the while', () => {
   expect(run.nodes.get('switch')?.waits).toBeUndefined();
 });
 
+test('a lazy node that has made steps has what it asked for: it does not begin anew when an input of it is done', () => {
+  const seen = [running('switch', 1, 3), finished('load'), finished('decodeSmall')];
+  const run = snapshot(executing(aRun(switching), 'switch', 10), seen, 20);
+  expect(run.nodes.get('switch')).toMatchObject({ value: 1, max: 3 });
+  expect(snapshot(run, seen, 20)).toBe(run);
+});
+
 test('a node that begins before its inputs is at work all the same: frames may have been missed', () => {
   const run = executing(aRun(switching), 'small', 10);
   expect(run.nodes.get('small')?.waits).toBeUndefined();
