@@ -29,7 +29,7 @@ export interface Timing {
 
 export const defaultTiming: Timing = {
   auditMs: 30_000,
-  maxAuditMs: 300_000,
+  maxAuditMs: 120_000,
   takeoverMs: 2_000,
   pollMs: 3_000,
   suspectMs: 5_100,

@@ -14,7 +14,7 @@ const marbles = (): TestScheduler => new TestScheduler((actual, expected) => exp
 /** Short, so that a diagram shows it. */
 const timing: Timing = {
   auditMs: 100,
-  maxAuditMs: 800,
+  maxAuditMs: 400,
   takeoverMs: 4,
   pollMs: 5,
   suspectMs: 6,

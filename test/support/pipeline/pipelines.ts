@@ -9,7 +9,7 @@ import { PATIENCE_MS } from '../until';
 /** As in earnest, some ten times as fast. */
 export const hurried: Partial<Timing> = {
   auditMs: 2_000,
-  maxAuditMs: 20_000,
+  maxAuditMs: 8_000,
   takeoverMs: 300,
   pollMs: 300,
   suspectMs: 400,
