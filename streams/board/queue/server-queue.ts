@@ -9,11 +9,9 @@ import { RunEnds } from './run-ends';
  */
 const PER_JOB_MS = 5;
 /**
- * Looks for other clients' moves: one is earned every 2 `auditMs`, 3 are saved up at most, and 1 is there at first
- * (R8).
+ * From a look that told of all that wait to the next that is made for other clients' moves alone: twice `auditMs` (R8).
  */
 const AUDITS_PER_LOOK = 2;
-const LOOKS_SAVED = 3;
 
 /**
  * One server's queue, by its `status` frames and the news of our jobs. While other clients' jobs stay as many, our
@@ -33,8 +31,8 @@ export class ServerQueue {
   #isTooShort = false;
   /** The look must not wait for its budget: a place that we show is known to be wrong. */
   #isUrgent = false;
-  /** The budget of looks, as a time: each look adds `#lookMs`, to at most `LOOKS_SAVED` looks ahead of now. */
-  #paidUntil: number | undefined;
+  /** Before then no look is made for other clients' moves alone. */
+  #lookNotBefore = 0;
   /** How many runs have ended in all; and how many had when a waiting job of ours got its place. */
   #ended = 0;
   #endedAtPlace = new Map<string, number>();
@@ -120,17 +118,15 @@ export class ServerQueue {
   /** Call when the clock was set back: what was planned by the time before is due now. */
   clockSetBack(now: number): void {
     this.#notBefore = now;
-    this.#paidUntil = undefined;
+    this.#lookNotBefore = now;
   }
 
   /** The jobs to look up now because the queue moved in a way that our own jobs do not explain; mostly none. */
   due(now: number): readonly Job[] {
     if (this.#countAt <= now) this.#count(now);
     if (!this.#wantsLook) return [];
-    if (!this.#isUrgent && now < this.#paid(now) - (LOOKS_SAVED - 1) * this.#lookMs) return [];
-    const about = this.#looked([]);
-    if (about.length > 0) this.#paidUntil = Math.min(this.#paid(now) + this.#lookMs, now + LOOKS_SAVED * this.#lookMs);
-    return about;
+    if (!this.#isUrgent && now < this.#lookNotBefore) return [];
+    return this.#looked([], now);
   }
 
   /**
@@ -141,7 +137,7 @@ export class ServerQueue {
     if (this.#countAt <= now) this.#count(now);
     this.#lookedAt = new Set();
     if (!this.#wantsLook && !planned.some(isLeaving)) return [];
-    return this.#looked(planned);
+    return this.#looked(planned, now);
   }
 
   /** Our waiting jobs whose places changed since the last count, with their new places. */
@@ -161,21 +157,14 @@ export class ServerQueue {
     return moved.filter((job, i) => job !== waiting[i]);
   }
 
-  get #lookMs(): number {
-    return AUDITS_PER_LOOK * this.#timing.auditMs;
-  }
-
-  #paid(now: number): number {
-    return Math.max(this.#paidUntil ?? now + (LOOKS_SAVED - 1) * this.#lookMs, now);
-  }
-
   /** The jobs that a look made now is about, besides the planned ones. */
-  #looked(planned: readonly Job[]): readonly Job[] {
+  #looked(planned: readonly Job[], now: number): readonly Job[] {
     this.#wantsLook = false;
     const concerned = this.#ours()
       .filter(isAtServer)
       .filter((job) => isConcerned(job, this.#isTooShort));
     this.#lookedAt = new Set([...planned, ...concerned].map(({ state }) => state.promptId));
+    if (concerned.length > 0) this.#lookNotBefore = now + AUDITS_PER_LOOK * this.#timing.auditMs;
     return concerned;
   }
 
