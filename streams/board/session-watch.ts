@@ -17,6 +17,8 @@ export interface SessionWatch {
   readonly trapPossible: boolean;
   /** How long the socket may be silent before it is replaced, ms, while a job runs; or waits, if a trap is possible. */
   readonly quietMs: number;
+  /** The longest gap of late between frames of a running job, ms, and when it ended. */
+  readonly gap: { readonly ms: number; readonly at: number };
 }
 
 /** A session of which nothing was heard yet. */
@@ -29,6 +31,7 @@ export const newSession: SessionWatch = {
   expectBy: Number.POSITIVE_INFINITY,
   trapPossible: false,
   quietMs: 0,
+  gap: { ms: 0, at: 0 },
 };
 
 /** The watches of all sessions of this instance. */
@@ -125,10 +128,22 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
   }
 }
 
-/** The session after a frame of a running job: `quietMs` starts small again. */
-export function flowing(session: SessionWatch, timing: Timing): SessionWatch {
-  const quietMs = session.trapPossible ? timing.trapQuietMs : timing.quietMs;
-  return session.quietMs === quietMs ? session : { ...session, quietMs };
+/** For how long the longest gap between a job's frames counts, ms. */
+const GAP_KEPT_MS = 60_000;
+
+/**
+ * The session after a frame of a running job that came `gapMs` after the one before: `quietMs` starts small again. In a
+ * possible trap it is twice the longest gap of late at least, or each slow step of a training would cost a socket and
+ * two looks.
+ */
+export function flowing(session: SessionWatch, gapMs: number, at: number, timing: Timing): SessionWatch {
+  const { trapPossible, gap } = session;
+  const keptMs = at - gap.at < GAP_KEPT_MS ? gap.ms : 0;
+  const longestMs = 2 * gapMs > timing.trapQuietMs ? Math.max(keptMs, gapMs) : keptMs;
+  const trapQuietMs = Math.max(timing.trapQuietMs, 2 * longestMs);
+  const quietMs = trapPossible ? Math.min(timing.quietMs, trapQuietMs) : timing.quietMs;
+  if (session.quietMs === quietMs && longestMs === keptMs) return session;
+  return { ...session, quietMs, gap: longestMs > keptMs ? { ms: longestMs, at } : gap };
 }
 
 /** The session after an event of which its socket must bring a frame by then, if it is not deaf. */
@@ -185,10 +200,14 @@ export function hearing(session: SessionWatch, before: Job, after: Job, event: J
   const heard = isNews(session, before, event, timing)
     ? expecting(session, event.at + timing.deafMs)
     : heardAtOf(after) > heardAtOf(before) && !('isGreeting' in event)
-      ? flowing(session, timing)
+      ? flowing(session, gapBetween(before, after), event.at, timing)
       : session;
   return lookFacts.has(event.tag) ? answered(heard, event.at) : heard;
 }
+
+/** The time between a job's last two frames, ms; 0 at its first. */
+const gapBetween = (before: Job, after: Job): number =>
+  heardAtOf(before) === 0 ? 0 : heardAtOf(after) - heardAtOf(before);
 
 /** Events that come from looks only. */
 const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([

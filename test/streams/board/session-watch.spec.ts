@@ -96,8 +96,21 @@ test('[R7] patience doubles while nothing comes, to an end', () => {
 
 test('[R7] patience starts anew once frames of a job flow', () => {
   const patient = reopening(reopening(greeted(), timing), timing);
-  expect(flowing(patient, timing).quietMs).toBe(timing.quietMs);
-  expect(flowing(reopening(trapped(), timing), timing).quietMs).toBe(timing.trapQuietMs);
+  expect(flowing(patient, 0, 0, timing).quietMs).toBe(timing.quietMs);
+  expect(flowing(reopening(trapped(), timing), 0, 0, timing).quietMs).toBe(timing.trapQuietMs);
+});
+
+test('[R7] [R8] in a possible trap twice the longest gap of late is borne: a slow step costs no socket', () => {
+  const steps = (from: SessionWatch, gapsMs: readonly number[]): readonly number[] => {
+    let [session, at] = [from, 0];
+    return gapsMs.map((gapMs) => (session = flowing(session, gapMs, (at += gapMs), timing)).quietMs);
+  };
+  expect(steps(trapped(), [0, 10_000, 20, 10_000, 20, 12_000])).toEqual([
+    5_000, 20_000, 20_000, 20_000, 20_000, 24_000,
+  ]);
+  expect(steps(trapped(), [10_000, 30_000, 20_000, 20_000, 20_000])).toEqual([20_000, 60_000, 60_000, 60_000, 40_000]);
+  expect(steps(trapped(), [80_000, 59_999, 1, 1])).toEqual([90_000, 90_000, 5_000, 5_000]);
+  expect(steps(greeted(), [10_000, 20])).toEqual([timing.quietMs, timing.quietMs]);
 });
 
 test('[R7] an asked-for reopening is asked for once', () => {
