@@ -31,7 +31,7 @@ export function dueTimes(): DueTimes {
       slots.add(slot, key);
     },
     delete: remove,
-    // Few slots: the jobs of one server are due within five minutes of each other.
+    // Few slots: the jobs of one server are due within two minutes of each other.
     until: (time) => [...slots.all].flatMap(([slot, keys]) => (slot <= time / SLOT_MS ? [...keys] : [])),
   };
 }

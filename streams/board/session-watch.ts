@@ -17,9 +17,13 @@ export interface SessionWatch {
   readonly trapPossible: boolean;
   /** How long the socket may be silent before it is replaced, ms, while a job runs; or waits, if a trap is possible. */
   readonly quietMs: number;
-  /** The longest gap of late between frames of a running job, ms, and when it ended. */
+  /** In a possible trap, when the last frame of a running job came, greetings apart; 0 before the first. */
+  readonly framedAt: number;
+  /** The longest gap of late between such frames, ms, and when one like it last ended. */
   readonly gap: { readonly ms: number; readonly at: number };
 }
+
+const noGap = { ms: 0, at: 0 };
 
 /** A session of which nothing was heard yet. */
 export const newSession: SessionWatch = {
@@ -31,7 +35,8 @@ export const newSession: SessionWatch = {
   expectBy: Number.POSITIVE_INFINITY,
   trapPossible: false,
   quietMs: 0,
-  gap: { ms: 0, at: 0 },
+  framedAt: 0,
+  gap: noGap,
 };
 
 /** The watches of all sessions of this instance. */
@@ -109,15 +114,15 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
     case 'unlinked': {
       const cutOff = session.open && !event.clean;
       const trapPossible = session.trapPossible || cutOff;
-      // For a new trap `quietMs` starts small again.
-      const quietMs = cutOff ? 0 : session.quietMs;
+      // For a new trap `quietMs` starts small again, whatever gaps were before.
+      const anew = cutOff ? { quietMs: 0, framedAt: 0, gap: noGap } : {};
       return {
         ...session,
         open: false,
         unlinkedAt: event.at,
         expectBy: Number.POSITIVE_INFINITY,
         trapPossible,
-        quietMs,
+        ...anew,
       };
     }
     case 'heard':
@@ -128,22 +133,24 @@ export function advanceSession(session: SessionWatch, event: SessionEvent, timin
   }
 }
 
-/** For how long the longest gap between a job's frames counts, ms. */
+/** For how long a gap between frames counts, ms. */
 const GAP_KEPT_MS = 60_000;
+/** A gap of this share of the longest keeps that in mind. */
+const ALIKE = 3 / 4;
 
 /**
- * The session after a frame of a running job that came `gapMs` after the one before: `quietMs` starts small again. In a
- * possible trap it is twice the longest gap of late at least, or each slow step of a training would cost a socket and
- * two looks.
+ * The session after a frame of a running job: `quietMs` starts small again. In a possible trap it is twice the longest
+ * gap of late between such frames, if that is more, up to what it is without one: or each slow step of a training would
+ * cost a socket and two looks.
  */
-export function flowing(session: SessionWatch, gapMs: number, at: number, timing: Timing): SessionWatch {
-  const { trapPossible, gap } = session;
-  const keptMs = at - gap.at < GAP_KEPT_MS ? gap.ms : 0;
-  const longestMs = 2 * gapMs > timing.trapQuietMs ? Math.max(keptMs, gapMs) : keptMs;
-  const trapQuietMs = Math.max(timing.trapQuietMs, 2 * longestMs);
-  const quietMs = trapPossible ? Math.min(timing.quietMs, trapQuietMs) : timing.quietMs;
-  if (session.quietMs === quietMs && longestMs === keptMs) return session;
-  return { ...session, quietMs, gap: longestMs > keptMs ? { ms: longestMs, at } : gap };
+export function flowing(session: SessionWatch, at: number, timing: Timing): SessionWatch {
+  const { trapPossible, framedAt, gap } = session;
+  if (!trapPossible) return session.quietMs === timing.quietMs ? session : { ...session, quietMs: timing.quietMs };
+  const gapMs = framedAt === 0 ? 0 : at - framedAt;
+  const keptMs = Math.abs(at - gap.at) < GAP_KEPT_MS ? gap.ms : 0;
+  const ms = 2 * gapMs > timing.trapQuietMs ? Math.max(keptMs, gapMs) : keptMs;
+  const quietMs = Math.min(timing.quietMs, Math.max(timing.trapQuietMs, 2 * ms));
+  return { ...session, quietMs, framedAt: at, gap: gapMs >= ALIKE * ms ? { ms, at } : gap };
 }
 
 /** The session after an event of which its socket must bring a frame by then, if it is not deaf. */
@@ -200,14 +207,10 @@ export function hearing(session: SessionWatch, before: Job, after: Job, event: J
   const heard = isNews(session, before, event, timing)
     ? expecting(session, event.at + timing.deafMs)
     : heardAtOf(after) > heardAtOf(before) && !('isGreeting' in event)
-      ? flowing(session, gapBetween(before, after), event.at, timing)
+      ? flowing(session, event.at, timing)
       : session;
   return lookFacts.has(event.tag) ? answered(heard, event.at) : heard;
 }
-
-/** The time between a job's last two frames, ms; 0 at its first. */
-const gapBetween = (before: Job, after: Job): number =>
-  heardAtOf(before) === 0 ? 0 : heardAtOf(after) - heardAtOf(before);
 
 /** Events that come from looks only. */
 const lookFacts: ReadonlySet<JobEvent['tag']> = new Set<JobEvent['tag']>([

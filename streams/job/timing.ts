@@ -21,7 +21,7 @@ export interface Timing {
    * are silent for a minute are common, and the audit finds a job's end meanwhile.
    */
   readonly quietMs: number;
-  /** The same after a socket was cut off, when an older one may still evict it. */
+  /** The same after a socket was cut off, when an older one may still evict it; more where frames come further apart. */
   readonly trapQuietMs: number;
   /** The longest that `quietMs` grows to. */
   readonly maxQuietMs: number;

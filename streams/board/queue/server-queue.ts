@@ -8,9 +8,7 @@ import { RunEnds } from './run-ends';
  * Between two counts of a queue are twice `soonMs`, and this much for each of our jobs in it: an answer holds them all.
  */
 const PER_JOB_MS = 5;
-/**
- * From a look that told of all that wait to the next that is made for other clients' moves alone: twice `auditMs` (R8).
- */
+/** Looks for other clients' moves, made for that alone or along with others, are twice `auditMs` apart at least (R8). */
 const AUDITS_PER_LOOK = 2;
 
 /**

@@ -96,21 +96,36 @@ test('[R7] patience doubles while nothing comes, to an end', () => {
 
 test('[R7] patience starts anew once frames of a job flow', () => {
   const patient = reopening(reopening(greeted(), timing), timing);
-  expect(flowing(patient, 0, 0, timing).quietMs).toBe(timing.quietMs);
-  expect(flowing(reopening(trapped(), timing), 0, 0, timing).quietMs).toBe(timing.trapQuietMs);
+  expect(flowing(patient, 0, timing).quietMs).toBe(timing.quietMs);
+  expect(flowing(reopening(trapped(), timing), 0, timing).quietMs).toBe(timing.trapQuietMs);
 });
 
-test('[R7] [R8] in a possible trap twice the longest gap of late is borne: a slow step costs no socket', () => {
-  const steps = (from: SessionWatch, gapsMs: readonly number[]): readonly number[] => {
-    let [session, at] = [from, 0];
-    return gapsMs.map((gapMs) => (session = flowing(session, gapMs, (at += gapMs), timing)).quietMs);
+describe('[R7] [R8] in a possible trap twice the longest gap of late is borne', () => {
+  /** `quietMs` after frames at these times. */
+  const steps = (from: SessionWatch, ats: readonly number[]): readonly number[] => {
+    let session = from;
+    return ats.map((at) => (session = flowing(session, at, timing)).quietMs);
   };
-  expect(steps(trapped(), [0, 10_000, 20, 10_000, 20, 12_000])).toEqual([
-    5_000, 20_000, 20_000, 20_000, 20_000, 24_000,
-  ]);
-  expect(steps(trapped(), [10_000, 30_000, 20_000, 20_000, 20_000])).toEqual([20_000, 60_000, 60_000, 60_000, 40_000]);
-  expect(steps(trapped(), [80_000, 59_999, 1, 1])).toEqual([90_000, 90_000, 5_000, 5_000]);
-  expect(steps(greeted(), [10_000, 20])).toEqual([timing.quietMs, timing.quietMs]);
+  test('of frames in pairs, ten seconds apart', () => {
+    expect(steps(trapped(), [1, 10_001, 10_020, 20_020, 32_020])).toEqual([5_000, 20_000, 20_000, 20_000, 24_000]);
+  });
+  test('for a minute after the last one like it, and no longer than without a trap', () => {
+    expect(steps(trapped(), [1, 30_001, 55_001, 114_000, 173_999])).toEqual([5_000, 60_000, 60_000, 90_000, 90_000]);
+    expect(steps(trapped(), [1, 30_001, 55_001, 57_000, 115_001])).toEqual([5_000, 60_000, 60_000, 60_000, 90_000]);
+    expect(steps(trapped(), [1, 6_001, 10_001, 12_001, 66_002])).toEqual([5_000, 12_000, 12_000, 12_000, 90_000]);
+    expect(steps(trapped(), [1, 6_001, ...Array.from({ length: 61 }, (_, n) => 7_001 + n * 1_000)]).at(-1)).toBe(5_000);
+  });
+  test('over the sockets that silence cost before it was known, and of no older trap', () => {
+    const silent = reopening(flowing(trapped(), 1, timing), timing);
+    const again = greeted(6_000, told(silent, { tag: 'unlinked', clean: true }, 5_500));
+    const known = flowing(again, 10_001, timing);
+    expect(known.quietMs).toBe(20_000);
+    const cut = greeted(12_000, told(known, { tag: 'unlinked', clean: false }, 11_000));
+    expect(flowing(cut, 13_000, timing).quietMs).toBe(timing.trapQuietMs);
+  });
+  test('by no gap from before the clock was set back', () => {
+    expect(steps(trapped(), [9_000_000, 9_030_000, 1_000, 1_100]).at(-1)).toBe(timing.trapQuietMs);
+  });
 });
 
 test('[R7] an asked-for reopening is asked for once', () => {

@@ -1,4 +1,5 @@
 import { needs } from '../plan/owners';
+import { counted } from './counted';
 import { newNodeRun } from './node-run';
 import type { PlanNode } from '../plan/plan';
 import { planned, type RunClock } from '../run-clock';
@@ -28,14 +29,15 @@ export function withLazy(run: RunClock, { id, inputs }: PlanNode): RunClock {
 /** How many nodes of a run may be lazy: what leads to those at work is searched whenever a node begins. */
 const MOST_LAZY = 16;
 
-/** The nodes after one of them is done: a lazy node that waited for it begins, unless it has made steps already. */
+/** The nodes after one of them is done: a lazy node that waited for it begins, with the steps that it is told to have. */
 export function withInput({ lazy, nodes, plan }: RunClock, done: string, at: number): RunClock['nodes'] {
   let all = nodes;
   for (const id of lazy.keys()) {
     const node = nodes.get(id);
-    if (node?.waits !== true || node.value > 0 || plan.nodes.get(id)?.inputs.includes(done) !== true) continue;
-    const { expected, owner, displayId } = node;
-    all = all.with(id, newNodeRun(expected, at, at, owner, displayId));
+    if (node?.waits !== true || plan.nodes.get(id)?.inputs.includes(done) !== true) continue;
+    const { expected, owner, displayId, value, max } = node;
+    const begun = newNodeRun(expected, at, at, owner, displayId);
+    all = all.with(id, value > 0 ? counted(begun, value, max, at) : begun);
   }
   return all;
 }

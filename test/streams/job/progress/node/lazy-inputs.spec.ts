@@ -67,10 +67,11 @@ test('a server with snapshots tells of the waiting node all the while', () => {
   expect(run.nodes.get('switch')?.waits).toBeUndefined();
 });
 
-test('a lazy node that has made steps has what it asked for: it does not begin anew when an input of it is done', () => {
+test('a lazy node that begins as an input of it is done keeps the steps that the same frame told of', () => {
   const seen = [running('switch', 1, 3), finished('load'), finished('decodeSmall')];
   const run = snapshot(executing(aRun(switching), 'switch', 10), seen, 20);
-  expect(run.nodes.get('switch')).toMatchObject({ value: 1, max: 3 });
+  expect(run.nodes.get('switch')).toMatchObject({ value: 1, max: 3, startedAt: 20 });
+  expect(run.nodes.get('switch')?.waits).toBeUndefined();
   expect(snapshot(run, seen, 20)).toBe(run);
 });
 
