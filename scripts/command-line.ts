@@ -20,8 +20,8 @@ export interface CommandLine {
 
 /**
  * Reads the arguments of this process. `--help` prints the usage and ends the process with 0; an argument that the script
- * does not have is named with the usage on standard error, and so is a number that is none: they end it with 2. Where nobody reads what it
- * prints any more, as after `| head`, it ends with 0.
+ * does not have is named with the usage on standard error, and so is a number that is none: they end it with 2. Where
+ * nobody reads what it prints any more, as after `| head`, it ends with 0.
  */
 export function commandLine(usage: string, options: Options, takes: 'others' | 'options' = 'options'): CommandLine {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

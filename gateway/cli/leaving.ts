@@ -65,8 +65,9 @@ export function onSignal(logger: Logger, drain: () => Promise<void>): void {
       },
     );
   };
-  process.off('SIGTERM', leaveAtOnce).off('SIGINT', leaveAtOnce);
   process.on('SIGTERM', stop).on('SIGINT', stop);
+  // Only then: process 1 is to listen all the while.
+  process.off('SIGTERM', leaveAtOnce).off('SIGINT', leaveAtOnce);
 }
 
 /** Logs an uncaught exception or unhandled rejection, a bug of ours, and ends the process. */

@@ -1,6 +1,7 @@
 import { BehaviorSubject, type Observable } from 'rxjs';
 import type { SessionEvent } from '../job/job-event';
 import { jobOf, notWhole, type Job } from '../job/job';
+import { lookedUpBy } from '../job/advance/next-look';
 import { runIdOf } from '../job/job-state';
 import { byName, type Durations } from '../job/progress/plan/expected';
 import type { Timing } from '../job/timing';
@@ -13,7 +14,6 @@ import { linkedAt, pictureIn, unlinkedAt } from './job-updates';
 import { LiveJobs } from './live-jobs';
 import { ServerQueues } from './queue/server-queues';
 import { SessionWatches } from './session-watch';
-import { lookedUpBy } from '../job/advance/next-look';
 
 export type { Board, BoardEvent, BoardView, Change, Picture, Preview } from './board-event';
 

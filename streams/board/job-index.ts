@@ -1,10 +1,10 @@
 import { heardAtOf, type Job } from '../job/job';
+import { nextLookAtOf } from '../job/advance/next-look';
 import { sessionOf, type JobState } from '../job/job-state';
 import { timeUpAt } from '../reports/time-up';
 import { dueTimes, type DueTimes } from './due-times';
 import { getOrInsert } from '../maps/remember';
 import { setsByKey } from '../maps/sets-by-key';
-import { nextLookAtOf } from '../job/advance/next-look';
 
 /** What any part of an instance may ask about its live jobs. */
 export interface JobReads {

@@ -1,12 +1,12 @@
 import type { JobEvent, SessionEvent } from '../job/job-event';
 import { isAtServer, notWhole, type Job } from '../job/job';
+import { lookedUpBy, owingLook } from '../job/advance/next-look';
 import { pictureNode, pictureOf } from '../job/job-outputs';
 import { runIdOf, type JobState } from '../job/job-state';
 import type { RunClock } from '../job/progress/run-clock';
 import { heardAgain, unheard } from '../job/progress/run-events';
 import type { Timing } from '../job/timing';
 import { addressedByJob, type Change } from './board-event';
-import { lookedUpBy, owingLook } from '../job/advance/next-look';
 
 /** The job with a new state by the board itself, with the next `seq`. */
 export const restated = (job: Job, state: JobState, at: number): Job => ({

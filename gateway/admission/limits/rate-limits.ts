@@ -8,7 +8,9 @@ export interface Rates {
   readonly requestsPerMinute: number;
   /** Bytes of bodies of one user. Not of services. */
   readonly bytesPerMinute: number;
-  /** Bytes of the states in which one user’s jobs end within two hours, as long as the store keeps them. Services submit on. */
+  /**
+   * Bytes of the states in which one user’s jobs end within two hours, as long as the store keeps them. Services submit on.
+   */
   readonly endedBytesPerUser: number;
   /** Messages that one socket of a user may send; a service's may send ten times that. */
   readonly messagesPerSecond: number;

@@ -27,7 +27,7 @@ export class ServerQueue {
   #notBefore = 0;
   #wantsLook = false;
   #isTooShort = false;
-  /** The look must not wait for its budget: a place that we show is known to be wrong. */
+  /** The look must not wait until `#lookNotBefore`: a place that we show is known to be wrong. */
   #isUrgent = false;
   /** Before then no look is made for other clients' moves alone. */
   #lookNotBefore = 0;

@@ -1,10 +1,10 @@
 import { isThere, type Job } from '../../job/job';
+import { lookedUpBy, usualMs } from '../../job/advance/next-look';
 import type { QueueEvent } from '../../job/job-event';
 import type { Timing } from '../../job/timing';
 import type { JobIndex } from '../job-index';
 import { ServerQueue } from './server-queue';
 import { getOrInsert } from '../../maps/remember';
-import { lookedUpBy, usualMs } from '../../job/advance/next-look';
 
 type Index = Pick<JobIndex, 'countOf' | 'due' | 'ofServer' | 'put'>;
 

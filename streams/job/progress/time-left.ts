@@ -111,29 +111,30 @@ function withOverdue(
 
 function slownessOf({ slowness }: ThisRun, working: readonly AtWork[], spaceMs: number, at: number): number {
   let { log, count } = slowness;
-  for (const { node, planned } of working) {
-    const { expected, startedAt } = node;
-    const elapsed = at - startedAt;
-    if (expected.trust > 0 || planned?.prior.isApart === true) continue;
-    // Until the second step nothing but the wait for it tells that a node is slow: two steps may be all it makes.
-    if (node.paceMs === 0) {
-      const { fixedMs, stepMs, steps, rounds } = expected;
-      if (stepMs === 0 || elapsed <= fixedMs + stepMs) continue;
-      log += Math.log(Math.max(1, (elapsed * steps * rounds) / totalMs(expected)));
-      count += 1;
-      continue;
-    }
-    const projected =
-      elapsed +
-      countingLeftMs(node, expectedOfPhase(node, planned?.steps), 1, at, {
-        spaceMs,
-        declared: planned?.steps,
-        listenedTo: at,
-      });
-    log += Math.log(Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected)));
+  for (const work of working) {
+    const ratio = toGuess(work, spaceMs, at);
+    if (ratio === undefined) continue;
+    log += Math.log(ratio);
     count += 1;
   }
   return Math.exp(within(MOST_SLOWNESS, log / (count + DOUBT)));
+}
+
+/** How many times longer than guessed a node at work will take; `undefined` if it was measured, or nothing tells yet. */
+function toGuess({ node, planned }: AtWork, spaceMs: number, at: number): number | undefined {
+  const { expected, startedAt, paceMs } = node;
+  if (expected.trust > 0 || planned?.prior.isApart === true) return undefined;
+  const elapsed = at - startedAt;
+  if (paceMs > 0) {
+    const declared = planned?.steps;
+    const known = { spaceMs, declared, listenedTo: at };
+    const projected = elapsed + countingLeftMs(node, expectedOfPhase(node, declared), 1, at, known);
+    return Math.max(1, bounded(projected)) / Math.max(1, totalMs(expected));
+  }
+  // Until the second step nothing but the wait for it tells that a node is slow: two steps may be all it makes.
+  const { fixedMs, stepMs, steps, rounds } = expected;
+  if (stepMs === 0 || elapsed <= fixedMs + stepMs) return undefined;
+  return Math.max(1, (elapsed * steps * rounds) / totalMs(expected));
 }
 
 /** A logarithm of took ÷ measured within this is usual from run to run, and says little. */

@@ -92,19 +92,12 @@ const totalOf = ({ beforeMs, stepMs, steps, rounds, afterMs, later }: Taken): nu
  * The steps of a node's longest bar, and the time besides them: what its class is known by, as others may have no bar
  * that only makes ready.
  */
-export function longestBar({
-  beforeMs,
-  stepMs,
-  steps,
-  rounds,
-  afterMs,
-  later = [],
-}: Taken): Pick<Taken, 'stepMs' | 'steps' | 'rounds'> & { readonly besideMs: number } {
+export function longestBar(taken: Taken): Pick<Taken, 'stepMs' | 'steps' | 'rounds'> & { readonly besideMs: number } {
+  const { stepMs, steps, rounds, later = [] } = taken;
   let longest = { steps, rounds, ms: stepMs * steps * rounds };
   for (const bar of later) if (bar.ms > longest.ms) longest = bar;
-  const totalMs = beforeMs + stepMs * steps * rounds + afterMs + phasesMs(later);
   const { ms, ...counts } = longest;
-  return { ...counts, stepMs: ms / (longest.steps * longest.rounds), besideMs: totalMs - ms };
+  return { ...counts, stepMs: ms / (longest.steps * longest.rounds), besideMs: totalOf(taken) - ms };
 }
 
 const middleOf = (values: readonly number[]): number =>
